@@ -1,0 +1,1 @@
+"""Minds: observations into tokens, tokens into actions; engines; running episodes. Knows nothing of learning."""

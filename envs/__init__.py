@@ -1,0 +1,24 @@
+"""Worlds: what can be seen and done, and what it is worth. Knows nothing of models.
+
+Importing this package registers every environment and imports none: torch, playwright and mujoco load when used.
+
+    import gymnasium as gym
+    import saccade.envs
+    env = gym.make("saccade/Shapes-v0", split="train", level=1)
+"""
+
+import gymnasium as gym
+
+ENVIRONMENTS: dict[str, str] = {
+    "saccade/ClickTarget-v0": "saccade.envs.gui.env:ClickTarget",
+    "saccade/TwoPageForm-v0": "saccade.envs.gui.env:TwoPageForm",
+    "saccade/MiniWoB-click-test-2-v0": "saccade.envs.gui.miniwob:ClickTest2",
+    "saccade/Reach-v0": "saccade.envs.embodied.env:Reach",
+    "saccade/Digits-v0": "saccade.envs.qa.env:Digits",
+    "saccade/Shapes-v0": "saccade.envs.qa.env:Shapes",
+}
+"""Registered id -> "module:Class". A new environment is one file and one row here."""
+
+for _id, _entry_point in ENVIRONMENTS.items():
+    if _id not in gym.registry:
+        gym.register(_id, entry_point=_entry_point)

@@ -1,0 +1,1 @@
+"""Embodied tasks: MuJoCo worlds with a language goal."""

@@ -1,0 +1,1 @@
+"""Graphical user interfaces: web pages in a real Chromium, driven through Playwright."""

@@ -1,0 +1,1 @@
+"""Static questions: data sets as single-step episodes, judged by rules."""

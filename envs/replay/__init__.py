@@ -1,0 +1,1 @@
+"""Replays: recording episodes, storing, verifying and viewing them."""

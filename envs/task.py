@@ -1,0 +1,96 @@
+"""A task, named completely: which environment, with which settings, from which split, at which seed."""
+
+from __future__ import annotations
+
+import inspect
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal, get_args
+
+import gymnasium as gym
+
+from saccade.envs.errors import ConfigError, near
+
+Split = Literal["train", "test"]
+SPLITS: tuple[Split, ...] = get_args(Split)
+
+
+@dataclass(frozen=True)
+class TaskSpec:
+    """Everything that is needed to meet the same task again.
+
+    Attributes:
+        id: a registered id, such as `saccade/Shapes-v0`.
+        seed: names one task; train and test draw from disjoint streams even at equal seeds.
+        split: `train` or `test`.
+        kwargs: settings of the environment, JSON values only.
+    """
+
+    id: str
+    seed: int
+    split: Split = "train"
+    kwargs: Mapping[str, Any] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        check_split(self.split)
+        if self.seed < 0:
+            raise ConfigError(f"seed must be >= 0, got {self.seed}")
+
+    @property
+    def env_key(self) -> str:
+        """Equal for tasks that one environment instance can serve in turn."""
+        return json.dumps([self.id, self.split, dict(self.kwargs)], sort_keys=True)
+
+    @property
+    def key(self) -> str:
+        """Equal for equal tasks: canonical JSON."""
+        return json.dumps([self.id, self.split, dict(self.kwargs), self.seed], sort_keys=True)
+
+    def make(self) -> gym.Env[Any, Any]:
+        """Create the environment (not yet reset to the seed)."""
+        return make(self.id, split=self.split, **self.kwargs)
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain JSON values."""
+        return {"id": self.id, "seed": self.seed, "split": self.split, "kwargs": dict(self.kwargs)}
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> TaskSpec:
+        """The inverse of `to_json`."""
+        return cls(data["id"], data["seed"], data["split"], data["kwargs"])
+
+
+def check_split(split: str) -> None:
+    """Raise `ConfigError` unless `split` is one of `SPLITS`."""
+    if split not in SPLITS:
+        raise ConfigError(f"split must be one of {', '.join(SPLITS)}, got {split!r}")
+
+
+def make(id: str, **kwargs: Any) -> gym.Env[Any, Any]:
+    """`gymnasium.make`, with an error that suggests the id or the setting that was probably meant."""
+    try:
+        spec = gym.spec(id)
+    except gym.error.Error as error:
+        known = [name for name in gym.registry if name.startswith("saccade/")]
+        raise ConfigError(f"unknown environment id {id!r}; {near(id, known, 'registered')}") from error
+    try:
+        return gym.make(spec, **kwargs)
+    except TypeError as error:
+        entry = spec.entry_point
+        cls = gym.envs.registration.load_env_creator(entry) if isinstance(entry, str) else entry
+        allowed = settings_of(cls)
+        unknown = [name for name in kwargs if name not in allowed]
+        if not unknown:
+            raise
+        raise ConfigError(f"{id} has no setting {unknown[0]!r}; {near(unknown[0], allowed, 'settings')}") from error
+
+
+def settings_of(cls: Any) -> list[str]:
+    """The keyword arguments that an environment class takes, those of its bases included."""
+    bases = [base for base in getattr(cls, "__mro__", [cls]) if "__init__" in vars(base) and base is not object]
+    names: list[str] = []
+    for base in bases:
+        parameters = inspect.signature(base.__init__).parameters.values()
+        names += [p.name for p in parameters if p.kind is p.KEYWORD_ONLY and p.name not in names]
+    return names
