@@ -1,0 +1,184 @@
+"""Digits and Shapes: contents, balance, splits, pictures, demonstrations, retries."""
+
+from collections import Counter
+
+import gymnasium as gym
+import numpy as np
+import pytest
+
+import saccade.envs
+from saccade.envs.errors import ConfigError
+from saccade.envs.palette import PALETTE
+from saccade.envs.qa.env import Digits, Shapes
+from saccade.envs.qa.observe import digit_image, scene_image
+from saccade.envs.qa.tasks import CANVAS, KINDS, TOTALS, choices, digits, make_scene
+from saccade.envs.task import make
+
+LEVELS = [1, 2, 3]
+
+
+def scenes(kind, level, count):
+    rng = np.random.default_rng(0)
+    return [make_scene(rng, kind, level) for _ in range(count)]
+
+
+def test_digits_are_the_real_ones():
+    assert len(digits()) == 1797
+    assert set(Counter(digit.label for digit in digits())) == set(range(10))
+    assert len({digit.ink for digit in digits()}) == 1797
+
+
+def test_digit_picture_is_dark_on_white_and_nearest():
+    digit = digits()[0]
+    pixels = digit_image(digit, 64).pixels
+    assert pixels.shape == (64, 64, 3)
+    ink = np.frombuffer(digit.ink, np.uint8).reshape(8, 8)
+    blocks = pixels[::8, ::8, 0]
+    assert np.array_equal(pixels[..., 0], np.kron(blocks, np.ones((8, 8), np.uint8)))
+    assert np.all(blocks[ink == 0] == 255)
+    assert np.all(blocks[ink == 16] == 0)
+
+
+def test_digit_splits_share_no_picture_and_one_in_five_is_test():
+    seen = {}
+    for split in ("train", "test"):
+        env = Digits(split=split)
+        seen[split] = {env.reset(seed=seed)[0]["images"][0].tobytes() for seed in range(1500)}
+    assert not seen["train"] & seen["test"]
+    assert 300 < len(seen["test"]) < 420  # all of about 1797 / 5 after so many draws
+
+
+@pytest.mark.parametrize("level", LEVELS)
+@pytest.mark.parametrize("kind", KINDS)
+def test_answers_are_balanced(kind, level):
+    counts = Counter(scene.question.answer for scene in scenes(kind, level, 600))
+    expected = 600 / len(choices(kind, level))
+    assert set(counts) == set(choices(kind, level))
+    assert all(0.7 * expected < count < 1.3 * expected for count in counts.values()), counts
+
+
+@pytest.mark.parametrize("level", LEVELS)
+@pytest.mark.parametrize("kind", KINDS)
+def test_answers_follow_from_the_scene(kind, level):
+    for scene in scenes(kind, level, 200):
+        asked, things = scene.question, scene.things
+        assert len(things) in TOTALS[level]
+        words = asked.text.rstrip("?").split()
+        names = {word.removesuffix("s") if word not in PALETTE else word for word in words}
+        match = [
+            thing
+            for thing in things
+            if {thing.colour} >= names & set(PALETTE) and {thing.shape} >= names & {"circle", "square", "triangle"}
+        ]
+        assert sorted(match, key=repr) == sorted(asked.about, key=repr)
+        if kind == "count":
+            assert asked.answer == str(len(match))
+            continue
+        [only] = match
+        if kind == "position":
+            vertical, horizontal = asked.answer.split()
+            reach = only.width / 2
+            assert only.y + reach < 32 if vertical == "top" else only.y - reach > 32
+            assert only.x + reach < 32 if horizontal == "left" else only.x - reach > 32
+        else:
+            assert asked.answer == getattr(only, kind)
+
+
+@pytest.mark.parametrize("level", LEVELS)
+def test_things_are_inside_apart_and_in_caption_order(level):
+    for scene in scenes("position", level, 100):
+        assert list(scene.things) == sorted(scene.things, key=lambda thing: thing.order)
+        for index, thing in enumerate(scene.things):
+            assert 14 <= thing.width <= 20
+            assert thing.width / 2 < min(thing.x, thing.y)
+            assert max(thing.x, thing.y) < CANVAS - thing.width / 2
+            for other in scene.things[index + 1 :]:
+                assert max(abs(thing.x - other.x), abs(thing.y - other.y)) >= (thing.width + other.width) / 2
+
+
+def test_hard_scenes_hold_things_that_share_a_property_with_the_target():
+    for scene in scenes("position", 3, 100):
+        [target] = scene.question.about
+        others = [thing for thing in scene.things if thing != target]
+        assert any(other.colour == target.colour for other in others)
+        assert any(other.shape == target.shape for other in others)
+
+
+@pytest.mark.parametrize("size", [32, 64, 112])
+def test_captions_point_at_their_colour(size):
+    env = Shapes(level=3, size=size)
+    for seed in range(30):
+        env.reset(seed=seed)
+        [demo] = env.demo()
+        pixels = env.view.images[0].pixels
+        for colour, _, x, y in [each.split(" ", 3) for each in _named(demo.caption)]:
+            assert tuple(pixels[int(y), int(x)]) == PALETTE[colour]
+        assert set(_named(demo.thought)) <= set(_named(demo.caption))
+
+
+def _named(caption):
+    words = caption.replace("(", "").replace(")", "").replace(",", "").split()
+    return [" ".join(words[start : start + 4]) for start in range(0, len(words), 4)]
+
+
+def test_scene_picture_has_flat_shapes_of_the_named_width():
+    for scene in scenes("shape", 1, 20):
+        pixels = scene_image(scene.things, 64).pixels
+        for thing in scene.things:
+            rows = (pixels == PALETTE[thing.colour]).all(-1).any(1)
+            assert rows.sum() >= thing.width - 3  # the outline is smooth, the inside has the exact colour
+
+
+def test_split_is_by_picture_whatever_is_asked():
+    seen = {"train": set(), "test": set()}
+    for split in seen:
+        for question in KINDS:
+            env = Shapes(split=split, question=question)
+            seen[split] |= {env.reset(seed=seed)[0]["images"][0].tobytes() for seed in range(200)}
+    assert not seen["train"] & seen["test"]
+
+
+def test_reward_ending_and_info():
+    env = gym.make("saccade/Shapes-v0", question="colour")
+    observation, _ = env.reset(seed=3)
+    assert observation["text"].startswith("What colour is the ")
+    [demo] = env.unwrapped.demo()
+    _, reward, terminated, truncated, info = env.step(demo.action.upper() + ".")
+    assert (reward, terminated, truncated) == (1.0, True, False)
+    assert info["success"]
+    assert info["verdict"] == "right"
+    env.reset(seed=3)
+    _, reward, terminated, _, info = env.step(f"{demo.action} or blue")
+    assert (reward, terminated, info["cause"], info["success"]) == (0.0, True, "failed", False)
+
+
+def test_an_empty_answer_can_be_retried_only_when_turns_are_left():
+    once = Digits()
+    once.reset(seed=0)
+    assert once.step(" ")[2:4] == (True, False)
+    twice = Digits(max_turns=2)
+    twice.reset(seed=0)
+    observation, reward, terminated, truncated, info = twice.step("")
+    assert (reward, terminated, truncated) == (0.0, False, False)
+    assert "empty" in info["action_error"]
+    assert len(observation["images"]) == 1  # the question is still there to be answered
+    [demo] = twice.demo()
+    assert twice.step(demo.action)[1] == 1.0
+
+
+@pytest.mark.parametrize(
+    ("settings", "hint"),
+    [
+        ({"question": "color"}, "did you mean 'colour'"),
+        ({"level": 4}, "level must be one of 1, 2, 3, got 4"),
+        ({"size": 4}, "size must be 16 to 2048"),
+        ({"sise": 64}, "did you mean 'size'"),
+    ],
+)
+def test_wrong_settings_say_what_was_meant(settings, hint):
+    with pytest.raises(ConfigError, match=hint):
+        make("saccade/Shapes-v0", **settings)
+
+
+def test_registered():
+    assert {"saccade/Digits-v0", "saccade/Shapes-v0"} <= set(saccade.envs.ENVIRONMENTS)
