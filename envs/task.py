@@ -94,3 +94,34 @@ def settings_of(cls: Any) -> list[str]:
         parameters = inspect.signature(base.__init__).parameters.values()
         names += [p.name for p in parameters if p.kind is p.KEYWORD_ONLY and p.name not in names]
     return names
+
+
+@dataclass(frozen=True)
+class TaskSource:
+    """A stream of tasks: an environment and its settings, written `saccade/Shapes-v0?level=2&question=count`."""
+
+    id: str
+    kwargs: Mapping[str, Any] = field(default_factory=dict)
+
+    @classmethod
+    def parse(cls, text: str) -> TaskSource:
+        """Read `id?name=value&name=value`; values are JSON where they can be, else strings."""
+        id, _, query = text.partition("?")
+        kwargs: dict[str, Any] = {}
+        for pair in query.split("&") if query else []:
+            name, equals, value = pair.partition("=")
+            if not name or not equals:
+                raise ConfigError(f"settings are written id?name=value&name=value, got {pair!r} in {text!r}")
+            try:
+                kwargs[name] = json.loads(value)
+            except json.JSONDecodeError:
+                kwargs[name] = value
+        return cls(id, kwargs)
+
+    def __str__(self) -> str:
+        query = "&".join(f"{name}={value}" for name, value in self.kwargs.items())
+        return f"{self.id}?{query}" if query else self.id
+
+    def task(self, seed: int, split: Split = "train") -> TaskSpec:
+        """The task of that seed."""
+        return TaskSpec(self.id, seed, split, self.kwargs)

@@ -1,0 +1,165 @@
+"""Exact token building for any chat template whose rendering only grows.
+
+The pieces between contents (who speaks, where a turn ends) are taken from differences of rendered templates, once.
+World text is encoded apart from them with special tokens switched off, so no page and no question can forge a turn or
+a placeholder; sampled replies are never encoded at all.
+
+    chat = Chat.from_pretrained(path)
+    ledger = chat.open("Click what is asked for.")
+    chat.observe(ledger, observation, turn=0)
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from saccade.agents.ledger import Kind, Ledger
+from saccade.agents.pictures import Pictures
+from saccade.envs.errors import ConfigError
+from saccade.envs.observation import Image, Observation, Text
+
+_S, _U, _R, _V = "saccadesystem", "saccadefirst", "saccadereply", "saccadesecond"
+
+
+class Chat:
+    """A tokenizer, its chat template taken apart, and the picture processor of one model.
+
+    Args:
+        tokenizer: a Hugging Face tokenizer with a chat template.
+        pictures: the picture processor; `None` for a text-only model.
+        vocabulary: rows of the model's output, where it is padded beyond the tokenizer.
+
+    Raises:
+        ConfigError: the template is not append-only, or the tokenizer has no end-of-turn token.
+    """
+
+    def __init__(self, tokenizer: Any, pictures: Pictures | None, vocabulary: int | None = None) -> None:
+        self.tokenizer = tokenizer
+        self.vocabulary = vocabulary or len(tokenizer)
+        self.pictures = pictures
+        name = getattr(tokenizer, "name_or_path", "") or "the tokenizer"
+        if not getattr(tokenizer, "chat_template", None):
+            raise ConfigError(f"{name} has no chat template: use an instruction-tuned checkpoint")
+        self._listed = _U in self._render([("user", _U)], listed=True)
+        first = self._render([("system", _S), ("user", _U)], generate=True)
+        second = self._render([("system", _S), ("user", _U), ("assistant", _R), ("user", _V)], generate=True)
+        if not second.startswith(first) or second.count(_R) != 1 or first.count(_S) != 1:
+            raise ConfigError(
+                f"the chat template of {name} is not append-only: rendering more turns changes earlier ones, so the "
+                "sampled tokens would differ from the trained ones; use a template without history rewriting"
+            )
+        before_system, rest = first.split(_S)
+        after_system, after_user = rest.split(_U)
+        between, last = second[len(first) :].removeprefix(_R).split(_V)
+        if last != after_user:
+            raise ConfigError(f"the chat template of {name} closes its second user turn differently from its first")
+        self._before_system = self._control(before_system)
+        self._after_system = self._control(after_system)
+        self._after_user = self._control(after_user)
+        self._between = self._control(between)
+        self.stop = self._between[0]
+        self.image_token, self._before_image, self._after_image = self._image_pieces()
+        self.banned = self._never_sampled()
+
+    @classmethod
+    def from_pretrained(cls, path: str | Path) -> Chat:
+        """Load tokenizer and image processor of a checkpoint."""
+        from transformers import AutoConfig, AutoTokenizer
+
+        config = AutoConfig.from_pretrained(path)
+        pictures = Pictures.from_pretrained(path) if hasattr(config, "vision_config") else None
+        return cls(AutoTokenizer.from_pretrained(path), pictures, config.get_text_config().vocab_size)
+
+    def open(self, system: str) -> Ledger:
+        """A ledger that holds the system turn and opens the first user turn."""
+        ledger = Ledger(self.image_token, self.banned)
+        ids = [*self._before_system, *self.encode(system), *self._after_system]
+        ledger.append(Kind.SYSTEM, ids, turn=-1)
+        return ledger
+
+    def cost(self, ledger: Ledger, observation: Observation) -> int:
+        """Tokens that `observe` would append."""
+        return sum(len(ids) if image is None else count for ids, image, count in self._content(ledger, observation))
+
+    def observe(self, ledger: Ledger, observation: Observation, turn: int) -> None:
+        """Append an observation: the rest of the turn before it, its parts in order, the opening of the reply."""
+        for ids, image, count in self._content(ledger, observation):
+            if image is None:
+                ledger.append(Kind.OBSERVATION, ids, turn)
+            else:
+                ledger.append_image(image, count, turn)
+
+    def encode(self, text: str) -> list[int]:
+        """Plain text into ids; strings of special tokens are spelled out, not obeyed."""
+        ids: list[int] = self.tokenizer(text, add_special_tokens=False, split_special_tokens=True)["input_ids"]
+        return ids
+
+    def decode(self, ids: tuple[int, ...] | list[int]) -> str:
+        """Ids into text, without the end-of-turn token."""
+        kept = [token for token in ids if token != self.stop]
+        text: str = self.tokenizer.decode(kept, skip_special_tokens=False, clean_up_tokenization_spaces=False)
+        return text
+
+    def pieces(self, ids: list[int]) -> list[str]:
+        """Each token as a string, for people."""
+        return [self.tokenizer.decode([token], clean_up_tokenization_spaces=False) for token in ids]
+
+    def _content(self, ledger: Ledger, observation: Observation) -> list[tuple[list[int], Image | None, int]]:
+        """Pieces to append: text ids, or a picture and its number of placeholders."""
+        ids: list[int] = []
+        if ledger.spans[-1].kind is Kind.ACTION:
+            ids += self._between[1:] if ledger.ids[-1] == self.stop else self._between
+        out: list[tuple[list[int], Image | None, int]] = []
+        previous: Any = None
+        for part in observation.parts:
+            if isinstance(part, Text):
+                ids += self.encode(f"\n{part.text}" if isinstance(previous, Text) else part.text)
+            elif isinstance(part, Image):
+                if self.pictures is None or self.image_token is None:
+                    raise ConfigError("the environment shows pictures but the model has no vision: choose another")
+                ids += self._before_image
+                out += [(ids, None, 0), ([], part, self.pictures.process(part).tokens)]
+                ids = list(self._after_image)
+            else:
+                kind = type(part).__name__.lower()
+                raise ConfigError(f"the environment shows {kind}, which this model's processor cannot take")
+            previous = part
+        out.append((ids + self._after_user, None, 0))
+        return out
+
+    def _render(self, turns: list[tuple[str, str]], generate: bool = False, listed: bool | None = None) -> str:
+        as_list = self._listed if listed is None else listed
+        messages = [
+            {"role": role, "content": [{"type": "text", "text": text}] if as_list else text} for role, text in turns
+        ]
+        return self._apply(messages, generate)
+
+    def _apply(self, messages: list[dict[str, Any]], generate: bool) -> str:
+        text: str = self.tokenizer.apply_chat_template(messages, tokenize=False, add_generation_prompt=generate)
+        return text
+
+    def _control(self, text: str) -> list[int]:
+        ids: list[int] = self.tokenizer(text, add_special_tokens=False, split_special_tokens=False)["input_ids"]
+        return ids
+
+    def _image_pieces(self) -> tuple[int | None, list[int], list[int]]:
+        if self.pictures is None:
+            return None, [], []
+        content = [{"type": "text", "text": _U}, {"type": "image"}, {"type": "text", "text": _V}]
+        rendered = self._apply([{"role": "user", "content": content}], generate=False)
+        ids = self._control(rendered.split(_U)[1].split(_V)[0])
+        name = getattr(self.tokenizer, "image_token", None) or "<|image_pad|>"
+        token = self.tokenizer.convert_tokens_to_ids(name)
+        if ids.count(token) != 1:
+            raise ConfigError(f"the chat template must write one {name} for a picture, it writes {ids.count(token)}")
+        at = ids.index(token)
+        return token, ids[:at], ids[at + 1 :]
+
+    def _never_sampled(self) -> tuple[int, ...]:
+        """Control tokens and padding rows of the vocabulary, except the token that ends a reply."""
+        special = set(self.tokenizer.all_special_ids) | {
+            index for index, token in self.tokenizer.added_tokens_decoder.items() if token.special
+        }
+        padding = set(range(len(self.tokenizer), self.vocabulary))
+        return tuple(sorted((special | padding) - {self.stop}))

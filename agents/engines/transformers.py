@@ -1,0 +1,180 @@
+"""The embedded engine: a Hugging Face model in this process, sharing its weights with the learner.
+
+Waiting requests are batched; equal prompts (the episodes of a group at their first turn) are computed once; every
+unique picture goes through the vision tower once. In deterministic mode the same requests give the same tokens and
+log-probabilities bit for bit; in fast mode batches depend on timing and log-probabilities agree within 1e-4.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from saccade.agents.backbone import Backbone, Block, Encoded, pad_block
+from saccade.agents.engines.base import Completion, Prompt, SamplingParams, StopReason
+from saccade.agents.engines.batcher import Batcher
+from saccade.agents.engines.sampling import banned_mask, draw, masked_logprobs, uniforms
+from saccade.agents.pictures import Features, Pictures
+from saccade.envs.errors import ConfigError, near
+from saccade.envs.observation import Image
+
+
+@dataclass(frozen=True)
+class TransformersEngineConfig:
+    """How requests are batched."""
+
+    max_batch: int = 64
+    """Most replies drawn together."""
+    deterministic: bool = True
+    """Wait for all running episodes and serve them in canonical order."""
+
+
+@dataclass(frozen=True)
+class _Request:
+    prompt: Prompt
+    params: SamplingParams
+    seed: int
+
+
+class TransformersEngine:
+    """Samples from a `Backbone`.
+
+    Args:
+        backbone: the model; the learner may train the same object, no copy is made.
+        pictures: its picture processor.
+        config: batching.
+    """
+
+    def __init__(
+        self, backbone: Backbone, pictures: Pictures | None, config: TransformersEngineConfig | None = None
+    ) -> None:
+        self.backbone = backbone
+        self.pictures = pictures
+        self.config = config or TransformersEngineConfig()
+        self.version = 0
+        self._batcher = Batcher(self._serve, self.config.max_batch, self.config.deterministic)
+
+    async def generate(self, prompt: Prompt, params: SamplingParams, seed: int, key: str) -> Completion:
+        """Draw one reply."""
+        return await self._batcher.submit(_Request(prompt, params, seed), key)
+
+    def participant(self) -> AbstractContextManager[None]:
+        """Held by each episode loop while it runs."""
+        return self._batcher.participant()
+
+    def update(self, weights: Iterable[tuple[str, Tensor]], version: int) -> None:
+        """Copy new weights in; tensors that are the model's own (a shared learner) cost nothing."""
+        own = dict(self.backbone.model.named_parameters())
+        with torch.no_grad():
+            for name, tensor in weights:
+                if name not in own:
+                    raise ConfigError(f"the model has no weight {name!r}; {near(name, own, 'weights')[:200]}")
+                if own[name].data_ptr() != tensor.data_ptr():
+                    own[name].copy_(tensor)
+        self.version = version
+
+    def close(self) -> None:
+        """Stop the worker thread."""
+        self._batcher.close()
+
+    def _serve(self, requests: Sequence[_Request]) -> list[Completion]:
+        """Replies to one batch; requests with the same sampling settings run together."""
+        results: list[Completion | None] = [None] * len(requests)
+        by_params: dict[SamplingParams, list[int]] = {}
+        for index, request in enumerate(requests):
+            by_params.setdefault(request.params, []).append(index)
+        was_training = self.backbone.model.training
+        self.backbone.model.eval()
+        with torch.inference_mode():
+            for params, indices in by_params.items():
+                replies = self._reply([requests[index] for index in indices], params)
+                for index, reply in zip(indices, replies, strict=True):
+                    results[index] = reply
+        self.backbone.model.train(was_training)
+        return [result for result in results if result is not None]
+
+    def _reply(self, requests: Sequence[_Request], params: SamplingParams) -> list[Completion]:
+        net, device = self.backbone, self.backbone.device
+        unique, rows = _unique([request.prompt for request in requests])
+        block, encoded = self._prefix(unique)
+        cache = net.new_cache()
+        last = net.hidden(block, encoded, cache)[:, -1]
+        index = torch.tensor(rows, device=device)
+        cache.batch_select_indices(index)
+        past = block.mask[index]
+        next_position = block.positions.amax(dim=(0, 2))[index] + 1
+        hidden = last[index]
+
+        banned = banned_mask(params.banned, net.vocabulary, device)
+        stops = torch.tensor(params.stop, device=device)
+        greedy = torch.full((len(rows),), params.temperature == 0, device=device)
+        numbers = torch.stack([torch.from_numpy(uniforms(r.seed, params.max_tokens)) for r in requests]).to(device)
+        alive = torch.ones(len(rows), dtype=torch.bool, device=device)
+        tokens: list[Tensor] = []
+        logprobs: list[Tensor] = []
+        for step in range(params.max_tokens):
+            scores = masked_logprobs(net.logits(hidden), banned, params.temperature)
+            token = draw(scores, numbers[:, step], greedy)
+            tokens.append(token)
+            logprobs.append(scores.gather(-1, token.unsqueeze(-1)).squeeze(-1))
+            alive = alive & ~torch.isin(token, stops)
+            if not bool(alive.any()) or step + 1 == params.max_tokens:
+                break
+            one = Block(
+                token.unsqueeze(-1),
+                torch.ones(len(rows), 1, dtype=torch.bool, device=device),
+                (next_position + step).view(1, -1, 1).expand(3, -1, 1),
+                (),
+            )
+            hidden = net.hidden(one, encoded, cache, past)[:, -1]
+            past = torch.cat([past, one.mask], dim=1)
+        all_tokens, all_logprobs = torch.stack(tokens, 1).tolist(), torch.stack(logprobs, 1).tolist()
+        return [
+            self._completion(row_tokens, row_logprobs, params, unique[row].ids)
+            for row_tokens, row_logprobs, row in zip(all_tokens, all_logprobs, rows, strict=True)
+        ]
+
+    def _prefix(self, prompts: Sequence[Prompt]) -> tuple[Block, Encoded]:
+        net = self.backbone
+        features = [[self._features(image) for image in prompt.images] for prompt in prompts]
+        for prompt, pictures in zip(prompts, features, strict=True):
+            found, wanted = prompt.ids.count(net.image_token), sum(each.tokens for each in pictures)
+            if found != wanted:
+                raise ValueError(f"the prompt has {found} image placeholders but its pictures have {wanted} features")
+        encoded = net.encode([each for row in features for each in row])
+        positions = [net.positions(p.ids, row) for p, row in zip(prompts, features, strict=True)]
+        names = [[each.digest for each in row] for row in features]
+        block = pad_block([p.ids for p in prompts], positions, names, left=True, device=net.device)
+        return block, encoded
+
+    def _features(self, image: Image) -> Features:
+        if self.pictures is None:
+            raise ConfigError("the prompt holds a picture but the engine has no picture processor")
+        return self.pictures.process(image)
+
+    def _completion(
+        self, tokens: list[int], logprobs: list[float], params: SamplingParams, prompt_ids: tuple[int, ...]
+    ) -> Completion:
+        end = next((at + 1 for at, token in enumerate(tokens) if token in params.stop), None)
+        reason = StopReason.STOP if end else StopReason.LENGTH
+        count = end or len(tokens)
+        versions = (self.version,) * count
+        return Completion(tuple(tokens[:count]), tuple(logprobs[:count]), versions, reason, prompt_ids)
+
+
+def _unique(prompts: Sequence[Prompt]) -> tuple[list[Prompt], list[int]]:
+    """Distinct prompts, and for each given prompt the index of its representative."""
+    found: dict[tuple[object, ...], int] = {}
+    unique: list[Prompt] = []
+    rows: list[int] = []
+    for prompt in prompts:
+        name = (prompt.ids, *(image.digest for image in prompt.images))
+        if name not in found:
+            found[name] = len(unique)
+            unique.append(prompt)
+        rows.append(found[name])
+    return unique, rows

@@ -1,0 +1,119 @@
+"""The token ledger: an episode as an append-only list of typed spans.
+
+Sampled text is never encoded again: an action span holds the sampled ids themselves, with the log-probability and
+the weight version of each. Everything that could go wrong between pictures and placeholders is asserted here, when a
+span is appended, where the cause is still in sight.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+import numpy as np
+
+from saccade.agents.engines.base import Completion, Prompt
+from saccade.agents.trajectory import Sample
+from saccade.envs.errors import SaccadeError
+from saccade.envs.observation import Image
+
+
+class LedgerError(SaccadeError, ValueError):
+    """A span would break an invariant of the data path: a bug, never an agent's mistake."""
+
+
+class Kind(StrEnum):
+    """What a span holds; only `ACTION` is trained on."""
+
+    SYSTEM = "system"
+    OBSERVATION = "observation"
+    IMAGE = "image"
+    ACTION = "action"
+    VALUE = "value"
+
+
+@dataclass(frozen=True)
+class Span:
+    """Tokens `start:stop` of a ledger, and the turn they belong to (-1 before the first)."""
+
+    kind: Kind
+    turn: int
+    start: int
+    stop: int
+    image: Image | None = None
+
+
+@dataclass
+class Ledger:
+    """One episode in tokens.
+
+    Args:
+        image_token: the placeholder id; it may appear in image spans only.
+        never_sampled: ids that no action may contain.
+    """
+
+    image_token: int | None
+    never_sampled: Collection[int]
+    ids: list[int] = field(default_factory=list)
+    spans: list[Span] = field(default_factory=list)
+    logprobs: list[float] = field(default_factory=list)
+    versions: list[int] = field(default_factory=list)
+
+    def append(self, kind: Kind, ids: Sequence[int], turn: int) -> None:
+        """Append text tokens of the template or of the world."""
+        if kind in (Kind.ACTION, Kind.IMAGE):
+            raise LedgerError(f"{kind} spans have their own method")
+        if self.image_token in ids:
+            raise LedgerError("a text span holds an image placeholder: world text must be encoded as plain text")
+        self._extend(kind, ids, turn, None)
+
+    def append_image(self, image: Image, tokens: int, turn: int) -> None:
+        """Append the placeholders of one picture."""
+        if self.image_token is None:
+            raise LedgerError("this model has no image placeholder")
+        if tokens < 1:
+            raise LedgerError(f"a picture stands for at least one token, got {tokens}")
+        self._extend(Kind.IMAGE, [self.image_token] * tokens, turn, image)
+
+    def append_action(self, completion: Completion, turn: int) -> None:
+        """Append a reply exactly as it was sampled."""
+        if completion.prompt_ids != tuple(self.ids):
+            raise LedgerError("the engine saw other prompt ids than the ledger holds: template or placeholders differ")
+        forged = set(completion.ids) & set(self.never_sampled)
+        if forged:
+            raise LedgerError(f"the engine sampled banned token ids {sorted(forged)}")
+        if any(not value <= 1e-6 for value in completion.logprobs):
+            raise LedgerError("a log-probability above 0 or not a number came from the engine")
+        self._extend(Kind.ACTION, completion.ids, turn, None)
+        self.logprobs.extend(completion.logprobs)
+        self.versions.extend(completion.versions)
+
+    @property
+    def images(self) -> tuple[Image, ...]:
+        """Pictures in order of appearance."""
+        return tuple(span.image for span in self.spans if span.image is not None)
+
+    def prompt(self) -> Prompt:
+        """All tokens so far; pictures as the sampler sees them."""
+        return Prompt(tuple(self.ids), tuple(image.sampled for image in self.images))
+
+    def sample(self) -> Sample:
+        """The ledger as one training sample; pictures as the learner sees them."""
+        length = len(self.ids)
+        turns = np.full(length, -1, np.int32)
+        logprobs = np.zeros(length, np.float32)
+        versions = np.full(length, -1, np.int32)
+        for span in self.spans:
+            if span.kind is Kind.ACTION:
+                turns[span.start : span.stop] = span.turn
+        action = turns >= 0
+        logprobs[action] = self.logprobs
+        versions[action] = self.versions
+        spans = tuple((span.start, span.stop) for span in self.spans if span.kind is Kind.IMAGE)
+        return Sample(np.array(self.ids, np.int64), turns, logprobs, versions, self.images, spans)
+
+    def _extend(self, kind: Kind, ids: Sequence[int], turn: int, image: Image | None) -> None:
+        start = len(self.ids)
+        self.ids.extend(ids)
+        self.spans.append(Span(kind, turn, start, len(self.ids), image))

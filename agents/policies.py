@@ -1,0 +1,86 @@
+"""Who answers a prompt: an engine, the environment's own demonstration, or chance.
+
+All three go through the same runner, agent and ledger, so that a demonstration becomes exactly the tokens that a
+sampled reply would have been, and every table can show a random agent beside a trained one.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Awaitable, Callable, Iterator
+from typing import Any, Protocol, TypeVar
+
+import gymnasium as gym
+
+from saccade.agents.agent import Session
+from saccade.agents.engines.base import Completion, Engine, Prompt, SamplingParams, StopReason
+from saccade.envs.episode import Demo
+from saccade.envs.errors import ConfigError
+
+R = TypeVar("R")
+InWorld = Callable[[Callable[[], R]], Awaitable[R]]
+"""Runs a function in the thread that owns the environment."""
+
+SCRIPTED = -1
+"""Weight version of tokens that no model drew."""
+
+
+class Policy(Protocol):
+    """Answers prompts of one episode."""
+
+    async def reply(self, session: Session, prompt: Prompt, seed: int, key: str) -> Completion:
+        """Answer one prompt."""
+
+
+class EnginePolicy:
+    """The model answers."""
+
+    def __init__(self, engine: Engine, params: SamplingParams) -> None:
+        self.engine = engine
+        self.params = params
+
+    async def reply(self, session: Session, prompt: Prompt, seed: int, key: str) -> Completion:
+        """Sample from the engine."""
+        return await self.engine.generate(prompt, self.params, seed, key)
+
+
+class DemoPolicy:
+    """The environment's own solution answers; `captions` collects what it says of each picture."""
+
+    def __init__(self, env: gym.Env[Any, Any], in_world: InWorld[Any]) -> None:
+        self._env = env.unwrapped
+        self._in_world = in_world
+        self._demo: Iterator[Demo] | None = None
+        self.captions: list[str] = []
+
+    async def reply(self, session: Session, prompt: Prompt, seed: int, key: str) -> Completion:
+        """Write the next demonstrated turn as tokens."""
+        demo = await self._in_world(self._next)
+        self.captions.append(session.agent.codec.encode_text(demo.caption, session.size))
+        return scripted(session.write(demo.thought, demo.action), prompt)
+
+    def _next(self) -> Demo:
+        if self._demo is None:
+            self._demo = self._env.demo()  # type: ignore[attr-defined]
+        demo: Demo | None = next(self._demo, None)
+        if demo is None:
+            raise ConfigError(f"{type(self._env).__name__} has no demonstration for this state")
+        return demo
+
+
+class RandomPolicy:
+    """A random well-formed action answers."""
+
+    def __init__(self, env: gym.Env[Any, Any]) -> None:
+        self._env = env.unwrapped
+
+    async def reply(self, session: Session, prompt: Prompt, seed: int, key: str) -> Completion:
+        """Write a random action as tokens."""
+        action = self._env.sample_action(random.Random(seed))  # type: ignore[attr-defined]
+        return scripted(session.write("", action), prompt)
+
+
+def scripted(ids: list[int], prompt: Prompt) -> Completion:
+    """A completion that was written, not sampled."""
+    zeros = (0.0,) * len(ids)
+    return Completion(tuple(ids), zeros, (SCRIPTED,) * len(ids), StopReason.STOP, prompt.ids)

@@ -1,0 +1,273 @@
+"""Runs many episodes at once, each at its own pace; evaluation and training both use it.
+
+    runner = Runner(agent, RunnerConfig(concurrency=16))
+    trajectories = runner.run([Job(task, sample) for task in tasks for sample in range(8)], run_seed=0)
+
+Every slot owns its environments and one thread, so environments that are bound to a thread work unchanged. There is no
+turn barrier: a slot asks the engine when its world is ready. In deterministic mode the engine itself waits until every
+slot asks, and serves them in canonical order. A world or an engine that fails ends its episode with cause `infra` or
+`engine`, as a recorded value: nothing is trained on, nothing stops.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import time
+import traceback
+from collections import deque
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
+from typing import Any, TypeVar
+
+import gymnasium as gym
+
+from saccade.agents.agent import Agent, Session
+from saccade.agents.engines.base import StopReason
+from saccade.agents.formats import Reply
+from saccade.agents.policies import DemoPolicy, EnginePolicy, Policy, RandomPolicy
+from saccade.agents.trajectory import Trajectory
+from saccade.envs.episode import Cause, Episode, Step
+from saccade.envs.errors import ConfigError, WorldFailure
+from saccade.envs.observation import Observation
+from saccade.envs.task import TaskSpec
+
+R = TypeVar("R")
+NO_STEP: tuple[Any, float, bool, bool, dict[str, Any]] = (None, 0.0, False, True, {})
+"""What a turn that never reached the world came to."""
+Progress = Callable[[Trajectory], None]
+
+
+@dataclass(frozen=True)
+class RunnerConfig:
+    """How episodes are run."""
+
+    concurrency: int = 16
+    """Episodes in flight; each has an environment and a thread of its own."""
+    world_timeout: float = 120.0
+    """Seconds that one `reset` or `step` may take before the episode ends with cause `infra`."""
+
+    def __post_init__(self) -> None:
+        if self.concurrency < 1:
+            raise ConfigError(f"concurrency must be >= 1, got {self.concurrency}")
+
+
+@dataclass(frozen=True)
+class Job:
+    """One episode to run.
+
+    Attributes:
+        task: what to do.
+        sample: number among the episodes of the same task.
+        group: episodes that share a baseline; defaults to the task.
+    """
+
+    task: TaskSpec
+    sample: int = 0
+    group: str = ""
+
+    def key(self, scope: str) -> str:
+        """Canonical name within a run."""
+        return f"{scope}|{self.task.key}|{self.sample:06d}"
+
+
+class Runner:
+    """Runs episodes of one agent.
+
+    Args:
+        agent: who acts.
+        config: how many at once.
+        policy: `engine` samples from the model, `demo` follows the environment's solution, `random` acts by chance.
+    """
+
+    def __init__(self, agent: Agent, config: RunnerConfig | None = None, policy: str = "engine") -> None:
+        if policy not in ("engine", "demo", "random"):
+            raise ConfigError(f"policy must be engine, demo or random, got {policy!r}")
+        self.agent = agent
+        self.config = config or RunnerConfig()
+        self.policy = policy
+        self._slots: list[_Slot] = []
+
+    def run(
+        self, jobs: Sequence[Job], scope: str = "", seed: int = 0, progress: Progress | None = None
+    ) -> list[Trajectory]:
+        """Run all jobs and return their trajectories in the order of `jobs`.
+
+        Args:
+            jobs: what to run.
+            scope: part of every key, such as the update number; equal scopes and seeds repeat the same draws.
+            seed: of the run.
+            progress: called with each trajectory when it ends, in any order.
+        """
+        with ThreadPoolExecutor(1, thread_name_prefix="saccade-runner") as thread:
+            return thread.submit(lambda: asyncio.run(self._run(jobs, scope, seed, progress))).result()
+
+    def close(self) -> None:
+        """Close all environments."""
+        for slot in self._slots:
+            slot.close()
+        self._slots.clear()
+
+    async def _run(self, jobs: Sequence[Job], scope: str, seed: int, progress: Progress | None) -> list[Trajectory]:
+        queue = deque(enumerate(jobs))
+        results: list[Trajectory | None] = [None] * len(jobs)
+        wanted = min(self.config.concurrency, len(jobs))
+        while len(self._slots) < wanted:
+            self._slots.append(_Slot(self.config.world_timeout))
+
+        async def serve(slot: _Slot) -> None:
+            with self.agent.engine.participant():
+                while queue:
+                    index, job = queue.popleft()
+                    results[index] = done = await self._episode(slot, job, job.key(scope), seed)
+                    if progress:
+                        progress(done)
+
+        # All participants must be present before the first one asks, or a deterministic engine would not wait for them.
+        await asyncio.gather(*(serve(slot) for slot in self._slots[:wanted]))
+        return [done for done in results if done is not None]
+
+    async def _episode(self, slot: _Slot, job: Job, key: str, seed: int) -> Trajectory:
+        record = _Record(key, job)
+        try:
+            env = await slot.environment(job.task)
+            _, info = await slot.call(lambda: env.reset(seed=job.task.seed))
+        except (WorldFailure, TimeoutError) as failure:
+            slot.discard(job.task)
+            return record.end(Cause.INFRA, None, failure=_describe(failure))
+        session = self.agent.begin(env)
+        record.session = session
+        policy = self._policy(env, slot)
+        state_key = info.get("state_key", "")
+        while True:
+            view: Observation = env.get_wrapper_attr("view")
+            prompt = session.observe(view)
+            if prompt is None:
+                return record.end(Cause.CONTEXT, view)
+            turn = session.turn
+            completion = await policy.reply(session, prompt, _seed(seed, key, turn), f"{key}|{turn:04d}")
+            if completion.stop_reason is StopReason.ABORT:
+                return record.end(Cause.ENGINE, view, failure=completion.failure)
+            reply = session.hear(completion)
+            if completion.stop_reason is StopReason.LENGTH:
+                record.turn(view, session.raw, replace(reply, action=""), None, state_key, 0.0)
+                return record.end(Cause.LENGTH, view)
+            started = time.perf_counter()
+            try:
+                outcome = await slot.call(lambda action=reply.action: env.step(action))  # type: ignore[misc]
+            except (WorldFailure, TimeoutError) as failure:
+                slot.discard(job.task)
+                return record.end(Cause.INFRA, view, failure=_describe(failure))
+            _, _, terminated, truncated, info = outcome
+            if info.get("failure"):
+                slot.discard(job.task)
+                return record.end(Cause.INFRA, view, failure=info.get("failure_message", info["failure"]))
+            record.turn(view, session.raw, reply, outcome, state_key, time.perf_counter() - started)
+            state_key = info.get("state_key", "")
+            if terminated or truncated:
+                captions = getattr(policy, "captions", None)
+                cause = Cause(info.get("cause") or (Cause.FAILED if terminated else Cause.HORIZON))
+                extra = {"captions": captions} if captions else {}
+                return record.end(cause, env.get_wrapper_attr("view"), success=bool(info.get("success")), info=extra)
+
+    def _policy(self, env: gym.Env[Any, Any], slot: _Slot) -> Policy:
+        if self.policy == "demo":
+            return DemoPolicy(env, slot.call)
+        if self.policy == "random":
+            return RandomPolicy(env)
+        return EnginePolicy(self.agent.engine, self.agent.params)
+
+
+class _Record:
+    """Collects the steps of one episode."""
+
+    def __init__(self, key: str, job: Job) -> None:
+        self.key = key
+        self.job = job
+        self.session: Session | None = None
+        self.steps: list[Step] = []
+
+    def turn(self, view: Observation, raw: str, reply: Reply, outcome: Any, state_key: str, seconds: float) -> None:
+        _, reward, terminated, truncated, info = outcome or NO_STEP
+        self.steps.append(
+            Step(
+                index=len(self.steps),
+                observation=view,
+                reply=raw,
+                thought=reply.thought,
+                action=reply.action if outcome else None,
+                action_error=info.get("action_error"),
+                reward=float(reward),
+                reward_terms=info.get("reward_terms", {}),
+                terminated=terminated,
+                truncated=truncated,
+                state_key=state_key,
+                seconds=seconds,
+            )
+        )
+
+    def end(
+        self,
+        cause: Cause,
+        final: Observation | None,
+        success: bool = False,
+        failure: str | None = None,
+        info: dict[str, Any] | None = None,
+    ) -> Trajectory:
+        job = self.job
+        episode = Episode(
+            id=hashlib.sha256(self.key.encode()).hexdigest()[:16],
+            task=job.task,
+            instructions=self.session.system if self.session else "",
+            steps=tuple(self.steps),
+            final=final,
+            cause=cause,
+            success=success,
+            group=job.group or job.task.key,
+            failure=failure,
+            info=info or {},
+        )
+        samples = (self.session.ledger.sample(),) if self.session and self.steps else ()
+        return Trajectory(episode, samples, self.key)
+
+
+class _Slot:
+    """A thread and the environments that live in it."""
+
+    def __init__(self, timeout: float) -> None:
+        self._timeout = timeout
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix="saccade-world")
+        self._envs: dict[str, gym.Env[Any, Any]] = {}
+
+    async def call(self, function: Callable[[], R]) -> R:
+        """Run a function in the slot's thread; `TimeoutError` after the world's time."""
+        future = asyncio.get_running_loop().run_in_executor(self._thread, function)
+        return await asyncio.wait_for(asyncio.shield(future), self._timeout)
+
+    async def environment(self, task: TaskSpec) -> gym.Env[Any, Any]:
+        if task.env_key not in self._envs:
+            self._envs[task.env_key] = await self.call(task.make)
+        return self._envs[task.env_key]
+
+    def discard(self, task: TaskSpec) -> None:
+        """Give up an environment that failed, and its thread, which may hang in it."""
+        self._envs.pop(task.env_key, None)
+        self.close()
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix="saccade-world")
+
+    def close(self) -> None:
+        """Close the environments in their own thread."""
+        for env in self._envs.values():
+            self._thread.submit(env.close)
+        self._envs.clear()
+        self._thread.shutdown(wait=False)
+
+
+def _seed(run_seed: int, key: str, turn: int) -> int:
+    """64-bit name of the random numbers of one reply."""
+    return int.from_bytes(hashlib.sha256(f"{run_seed}|{key}|{turn}".encode()).digest()[:8], "little")
+
+
+def _describe(failure: BaseException) -> str:
+    return "".join(traceback.format_exception_only(failure)).strip()

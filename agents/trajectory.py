@@ -1,0 +1,65 @@
+"""What the learner receives: an episode and the token samples that an agent made of it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from saccade.envs.episode import Episode
+from saccade.envs.observation import Image
+
+
+@dataclass(frozen=True, eq=False)
+class Sample:
+    """One token sequence to train on; L tokens.
+
+    Attributes:
+        ids: int64 [L], image placeholders expanded.
+        turns: int32 [L], the turn of each action token and -1 elsewhere: `turns >= 0` is the loss mask.
+        logprobs: float32 [L], the sampler's, at action tokens; 0 elsewhere.
+        versions: int32 [L], weight version of each action token; -1 elsewhere.
+        images: the pictures in order, as the learner sees them.
+        image_spans: (start, stop) of each picture's placeholders.
+    """
+
+    ids: NDArray[np.int64]
+    turns: NDArray[np.int32]
+    logprobs: NDArray[np.float32]
+    versions: NDArray[np.int32]
+    images: tuple[Image, ...]
+    image_spans: tuple[tuple[int, int], ...]
+
+    def __post_init__(self) -> None:
+        if len(self.images) != len(self.image_spans):
+            raise ValueError(f"{len(self.images)} pictures but {len(self.image_spans)} image spans")
+        if not len(self.ids) == len(self.turns) == len(self.logprobs) == len(self.versions):
+            raise ValueError("ids, turns, logprobs and versions must have one length")
+
+    @property
+    def action_mask(self) -> NDArray[np.bool_]:
+        """Bool [L]: tokens that the agent wrote."""
+        return self.turns >= 0
+
+
+@dataclass(frozen=True, eq=False)
+class Trajectory:
+    """An episode with its samples; each action token is in exactly one of them.
+
+    Attributes:
+        key: canonical name within a run: update, task, sample.
+    """
+
+    episode: Episode
+    samples: Sequence[Sample]
+    key: str
+
+    def tokens_per_turn(self) -> NDArray[np.int64]:
+        """int64 [turns]: action tokens of each turn, over all samples."""
+        counts = np.zeros(len(self.episode.steps), np.int64)
+        for sample in self.samples:
+            turns, tokens = np.unique(sample.turns[sample.action_mask], return_counts=True)
+            counts[turns] += tokens
+        return counts

@@ -1,0 +1,181 @@
+"""Training samples into tensors: rows that share a prompt share its computation.
+
+A row is a sample with its advantages. The tokens before a row's first action are its prefix; rows with the same prefix
+(the episodes of a group) compute it once, under grad, and continue from its cache. Numbers for the losses are flat
+vectors over action tokens, so no loss ever sees padding.
+
+Shapes: P prefixes, B rows, N action tokens.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from saccade.agents.backbone import Backbone, Block, pad_block
+from saccade.agents.engines.sampling import masked_logprobs
+from saccade.agents.pictures import Features, Pictures
+from saccade.agents.trajectory import Sample
+
+
+@dataclass(frozen=True, eq=False)
+class Row:
+    """A sample to train on.
+
+    Attributes:
+        sample: the tokens.
+        advantages: float [action tokens], in order.
+        weight: of each of its tokens in the loss; set from the whole batch.
+    """
+
+    sample: Sample
+    advantages: NDArray[np.float64]
+    weight: float = 0.0
+
+    def __post_init__(self) -> None:
+        if len(self.advantages) != self.tokens:
+            raise ValueError(f"{self.tokens} action tokens but {len(self.advantages)} advantages")
+
+    @property
+    def tokens(self) -> int:
+        """Number of action tokens."""
+        return int(self.sample.action_mask.sum())
+
+    @property
+    def prefix(self) -> int:
+        """Tokens before the first action."""
+        return int(self.sample.action_mask.argmax())
+
+    @property
+    def prefix_key(self) -> tuple[bytes, tuple[str, ...]]:
+        """Equal for rows whose prefixes are equal, pictures included."""
+        inside = [
+            i.digest
+            for i, (_, stop) in zip(self.sample.images, self.sample.image_spans, strict=True)
+            if stop <= self.prefix
+        ]
+        return self.sample.ids[: self.prefix].tobytes(), tuple(inside)
+
+
+@dataclass(frozen=True)
+class MicroBatch:
+    """Tensors of some rows.
+
+    Attributes:
+        prefix: P unique prefixes, left-padded, so that all end at the same column.
+        suffix: B continuations, right-padded.
+        prefix_of: int64 [B], index of each row's prefix.
+        features: pictures of all blocks; equal ones once.
+        action: bool [B, L], action tokens of the suffix.
+        targets, old, advantages, weights: [N], of the action tokens, row by row.
+    """
+
+    prefix: Block
+    suffix: Block
+    prefix_of: Tensor
+    features: tuple[Features, ...]
+    action: Tensor
+    targets: Tensor
+    old: Tensor
+    advantages: Tensor
+    weights: Tensor
+
+
+def cut(rows: Sequence[Row], budget: int) -> Iterator[list[Row]]:
+    """Cut rows into micro-batches of at most `budget` tokens, padding included; rows of a prefix stay together.
+
+    One row larger than the budget is a micro-batch of its own.
+    """
+    ordered = sorted(rows, key=lambda row: row.prefix_key)
+    part: list[Row] = []
+    prefixes: set[object] = set()
+    longest_prefix = longest = 0
+    for row in ordered:
+        keys = prefixes | {row.prefix_key}
+        head = max(longest_prefix, row.prefix)
+        tail = max(longest, len(row.sample.ids) - row.prefix)
+        if part and len(keys) * head + (len(part) + 1) * tail > budget:
+            yield part
+            part, keys = [], {row.prefix_key}
+            head, tail = row.prefix, len(row.sample.ids) - row.prefix
+        part.append(row)
+        prefixes, longest_prefix, longest = keys, head, tail
+    if part:
+        yield part
+
+
+def collate(rows: Sequence[Row], backbone: Backbone, pictures: Pictures | None) -> MicroBatch:
+    """Rows into tensors."""
+    device = backbone.device
+    heads: dict[object, int] = {}
+    features: list[list[Features]] = []
+    positions: list[Tensor] = []
+    for index, row in enumerate(rows):
+        heads.setdefault(row.prefix_key, index)
+        row_features = [pictures.process(image) for image in row.sample.images] if pictures else []
+        for (start, stop), each in zip(row.sample.image_spans, row_features, strict=True):
+            if stop - start != each.tokens:
+                raise ValueError(f"a picture has {each.tokens} features but {stop - start} placeholders")
+        features.append(row_features)
+        positions.append(backbone.positions(row.sample.ids.tolist(), row_features))
+
+    def block(indices: Sequence[int], head: bool) -> Block:
+        parts = [slice(0, rows[i].prefix) if head else slice(rows[i].prefix, None) for i in indices]
+        names = [
+            [
+                each.digest
+                for each, (_, stop) in zip(features[i], rows[i].sample.image_spans, strict=True)
+                if (stop <= rows[i].prefix) == head
+            ]
+            for i in indices
+        ]
+        return pad_block(
+            [rows[i].sample.ids[part].tolist() for i, part in zip(indices, parts, strict=True)],
+            [positions[i][:, part] for i, part in zip(indices, parts, strict=True)],
+            names,
+            left=head,
+            device=device,
+        )
+
+    order = {key: index for index, key in enumerate(heads)}
+    prefix, suffix = block(list(heads.values()), head=True), block(range(len(rows)), head=False)
+    prefix_of = [order[row.prefix_key] for row in rows]
+    action = torch.zeros_like(suffix.mask)
+    for index, row in enumerate(rows):
+        tail = row.sample.action_mask[row.prefix :]
+        action[index, : len(tail)] = torch.from_numpy(tail)
+    old = np.concatenate([row.sample.logprobs[row.sample.action_mask] for row in rows])
+    return MicroBatch(
+        prefix=prefix,
+        suffix=suffix,
+        prefix_of=torch.tensor(prefix_of, device=device),
+        features=tuple({each.digest: each for row in features for each in row}.values()),
+        action=action,
+        targets=suffix.ids[action],
+        old=torch.from_numpy(old).to(device),
+        advantages=torch.from_numpy(np.concatenate([row.advantages for row in rows])).float().to(device),
+        weights=torch.cat([torch.full((row.tokens,), row.weight) for row in rows]).to(device),
+    )
+
+
+def score(backbone: Backbone, batch: MicroBatch, banned: Tensor, temperature: float) -> tuple[Tensor, Tensor]:
+    """Log-probability and entropy of each action token under the current weights, both [N].
+
+    Exactly what the sampler stored: the masked, tempered distribution, given the pictures of the learner.
+    """
+    encoded = backbone.encode(batch.features)
+    cache = backbone.new_cache()
+    head = backbone.hidden(batch.prefix, encoded, cache)
+    cache.batch_select_indices(batch.prefix_of)
+    tail = backbone.hidden(batch.suffix, encoded, cache, batch.prefix.mask[batch.prefix_of])
+    # The state before each suffix token: the prefix's last for the first one, else its left neighbour's.
+    before = torch.cat([head[batch.prefix_of, -1:], tail[:, :-1]], dim=1)
+    logprobs = masked_logprobs(backbone.logits(before[batch.action]), banned, temperature)
+    chosen = logprobs.gather(-1, batch.targets.unsqueeze(-1)).squeeze(-1)
+    entropy = -(logprobs.exp() * logprobs.masked_fill(banned, 0.0)).sum(-1)
+    return chosen, entropy

@@ -1,0 +1,200 @@
+"""The learner: rows in, new weights out. Forward, backward, optimiser, precision; nothing about episodes.
+
+    learner = Learner(backbone, chat, LearnerConfig(learning_rate=2e-4))
+    metrics = learner.step(rows)
+    engine.update(learner.weights(), version)
+
+Rules that scale-out needs hold from the first day: the weights of tokens are fixed over the whole batch before the
+first backward pass, so the gradient does not depend on how rows are cut into micro-batches; a step whose gradient is
+not finite is skipped and counted; weights leave as a stream of full named tensors.
+"""
+
+from __future__ import annotations
+
+import copy
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from saccade.agents.backbone import Backbone
+from saccade.agents.chat import Chat
+from saccade.agents.engines.sampling import banned_mask
+from saccade.envs.errors import ConfigError
+from saccade.rl.batch import MicroBatch, Row, collate, cut, score
+from saccade.rl.losses import Clip, k3, make_loss, token_weights
+
+
+@dataclass(frozen=True)
+class LearnerConfig:
+    """How weights change."""
+
+    learning_rate: float = 2e-4
+    """Peak learning rate."""
+    final_learning_rate: float = 0.1
+    """Share of the peak that is left at the end; falls along a cosine."""
+    warmup: int = 10
+    """Steps until the peak is reached."""
+    betas: tuple[float, float] = (0.9, 0.99)
+    """AdamW moments."""
+    weight_decay: float = 0.0
+    """AdamW weight decay."""
+    max_grad_norm: float = 0.5
+    """The gradient is scaled down to this norm."""
+    loss: str = "clipped"
+    """Policy loss: `clipped` (PPO) or `reinforce`."""
+    clip: Clip = field(default_factory=Clip)
+    """Bounds of the probability ratio."""
+    kl_coef: float = 0.03
+    """Weight of the k3 KL divergence to the start of training; 0 keeps no reference."""
+    entropy_coef: float = 0.0
+    """Weight of the entropy bonus."""
+    aggregation: str = "token-mean"
+    """How tokens are averaged: `token-mean` or `sequence-mean`."""
+    micro_batch_tokens: int = 16384
+    """Largest micro-batch in tokens, padding included; changes memory, never the gradient."""
+
+    def __post_init__(self) -> None:
+        if not self.learning_rate > 0:
+            raise ConfigError(f"learning_rate must be > 0, got {self.learning_rate}")
+        if self.kl_coef < 0 or self.entropy_coef < 0:
+            raise ConfigError("kl_coef and entropy_coef must be >= 0")
+        make_loss(self.loss)
+        token_weights([1], self.aggregation)
+
+
+class Learner:
+    """Trains a backbone.
+
+    Args:
+        backbone: the model; it may be the engine's own.
+        chat: gives banned tokens and pictures.
+        config: how weights change.
+        total_steps: length of the learning-rate schedule.
+        temperature: of the sampler, whose distribution is the one that is trained.
+    """
+
+    def __init__(
+        self, backbone: Backbone, chat: Chat, config: LearnerConfig, total_steps: int, temperature: float = 1.0
+    ) -> None:
+        self.backbone = backbone
+        self.chat = chat
+        self.config = config
+        self.total_steps = max(total_steps, 1)
+        self.temperature = temperature
+        self.steps = 0
+        self.skipped = 0
+        self.loss = make_loss(config.loss)
+        self.banned = banned_mask(chat.banned, backbone.vocabulary, backbone.device)
+        self.parameters = dict(backbone.model.named_parameters())
+        self.optimizer = torch.optim.AdamW(
+            self.parameters.values(),
+            lr=config.learning_rate,
+            betas=config.betas,
+            weight_decay=config.weight_decay,
+            fused=True,
+        )
+        self.reference = self._freeze(backbone) if config.kl_coef else None
+
+    def step(self, rows: Sequence[Row]) -> dict[str, float]:
+        """One optimiser step on all rows; returns metrics.
+
+        Args:
+            rows: with advantages; their `weight` is set here, from all of them.
+        """
+        weights = token_weights([row.tokens for row in rows], self.config.aggregation)
+        rows = [replace(row, weight=weight) for row, weight in zip(rows, weights, strict=True)]
+        return self._optimise(rows, self._policy_loss)
+
+    def imitate(self, rows: Sequence[Row]) -> dict[str, float]:
+        """One optimiser step of supervised learning: cross-entropy of the action tokens."""
+        weights = token_weights([row.tokens for row in rows], "token-mean")
+        rows = [replace(row, weight=weight) for row, weight in zip(rows, weights, strict=True)]
+        return self._optimise(rows, self._imitation_loss)
+
+    def logprobs(self, rows: Sequence[Row]) -> list[Tensor]:
+        """Log-probabilities of each row's action tokens under the current weights, recomputed row by row."""
+        out = []
+        with torch.no_grad():
+            for row in rows:
+                batch = collate([row], self.backbone, self.chat.pictures)
+                out.append(score(self.backbone, batch, self.banned, self.temperature)[0])
+        return out
+
+    def weights(self) -> Iterator[tuple[str, Tensor]]:
+        """Full named tensors, for engines."""
+        yield from ((name, parameter.detach()) for name, parameter in self.parameters.items())
+
+    def learning_rate(self, step: int) -> float:
+        """Linear warm-up, then a cosine down to `final_learning_rate` of the peak."""
+        config = self.config
+        if step < config.warmup:
+            return config.learning_rate * (step + 1) / config.warmup
+        done = min((step - config.warmup) / max(self.total_steps - config.warmup, 1), 1.0)
+        share = config.final_learning_rate + (1 - config.final_learning_rate) * 0.5 * (1 + math.cos(math.pi * done))
+        return config.learning_rate * share
+
+    def _optimise(self, rows: Sequence[Row], loss_of: Any) -> dict[str, float]:
+        self.backbone.model.train()
+        self.optimizer.zero_grad(set_to_none=True)
+        sums: dict[str, float] = {}
+        for part in cut(rows, self.config.micro_batch_tokens):
+            batch = collate(part, self.backbone, self.chat.pictures)
+            loss, metrics = loss_of(batch)
+            loss.backward()
+            for name, value in metrics.items():
+                merge = max if name.endswith("/max") else float.__add__
+                sums[name] = merge(sums.get(name, 0.0), float(value))
+        norm = torch.nn.utils.clip_grad_norm_(self.parameters.values(), self.config.max_grad_norm)
+        rate = self.learning_rate(self.steps)
+        for group in self.optimizer.param_groups:
+            group["lr"] = rate
+        finite = bool(torch.isfinite(norm))
+        if finite:
+            self.optimizer.step()
+        else:
+            self.skipped += 1
+        self.steps += 1
+        return sums | {
+            "learner/gradient_norm": float(norm) if finite else 0.0,
+            "learner/learning_rate": rate,
+            "learner/skipped_steps": float(self.skipped),
+        }
+
+    def _policy_loss(self, batch: MicroBatch) -> tuple[Tensor, dict[str, Tensor]]:
+        logprobs, entropy = score(self.backbone, batch, self.banned, self.temperature)
+        policy = self.loss(logprobs, batch.old, batch.advantages, self.config.clip)
+        per_token = policy.loss - self.config.entropy_coef * entropy
+        gap = (logprobs - batch.old).detach()
+        weights = batch.weights
+        metrics = {
+            "policy/loss": (policy.loss.detach() * weights).sum(),
+            "policy/clip_fraction": (policy.clipped * weights).sum(),
+            "policy/entropy": (entropy.detach() * weights).sum(),
+            # On the first pass over fresh rollouts these compare the sampler with the learner.
+            "mismatch/kl": (k3(batch.old, logprobs.detach()) * weights).sum(),
+            "mismatch/max": gap.abs().max(),
+            "mismatch/ess_inverse": (weights * (2 * gap).exp()).sum(),
+        }
+        if self.reference is not None:
+            with torch.no_grad():
+                reference, _ = score(self.reference, batch, self.banned, self.temperature)
+            divergence = k3(logprobs, reference)
+            per_token = per_token + self.config.kl_coef * divergence
+            metrics["policy/kl"] = (divergence.detach() * weights).sum()
+        return (per_token * weights).sum(), metrics
+
+    def _imitation_loss(self, batch: MicroBatch) -> tuple[Tensor, dict[str, Tensor]]:
+        logprobs, _ = score(self.backbone, batch, self.banned, 1.0)
+        loss = -(logprobs * batch.weights).sum()
+        return loss, {"sft/loss": loss.detach()}
+
+    @staticmethod
+    def _freeze(backbone: Backbone) -> Backbone:
+        model = copy.deepcopy(backbone.model).eval()
+        for parameter in model.parameters():
+            parameter.requires_grad_(False)
+        return Backbone(model)
