@@ -10,11 +10,11 @@ RGB = tuple[int, int, int]
 
 PALETTE: Mapping[str, RGB] = {
     "red": (220, 40, 40),
-    "green": (40, 160, 60),
-    "blue": (40, 90, 220),
-    "yellow": (250, 215, 30),
-    "purple": (150, 60, 190),
-    "orange": (245, 135, 20),
+    "green": (30, 150, 60),
+    "blue": (40, 80, 230),
+    "yellow": (245, 215, 30),
+    "purple": (130, 40, 170),
+    "orange": (250, 135, 20),
 }
 """Word -> RGB; its order is the order of captions."""
 

@@ -1,6 +1,6 @@
 """Seeing the table: OpenGL without a display, one overhead camera, and the mapping between pixels and millimetres.
 
-    mujoco = load_mujoco()                 # chooses a renderer first: it cannot be changed after the import
+    mujoco = load_mujoco()                 # chooses a renderer first: it cannot be changed afterwards
     camera = Camera(size=64)
     pixels = camera.look(model, data)      # uint8, 64 x 64 x 3
 
@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import ctypes
 import importlib
+import logging
 import os
 import sys
 import threading
@@ -22,6 +23,7 @@ from saccade.envs.embodied.tasks import EXTENT, Point
 from saccade.envs.errors import ConfigError
 from saccade.envs.observation import Pixels
 
+_log = logging.getLogger(__name__)
 _FIX = "install Mesa (`apt-get install libegl1 libgl1-mesa-dri`, or `libosmesa6`), or set MUJOCO_GL to what you have"
 
 
@@ -31,14 +33,17 @@ def load_mujoco() -> Any:
     Raises:
         ConfigError: mujoco is not installed, or Linux has no library that draws without a display.
     """
-    if sys.platform.startswith("linux") and "mujoco" not in sys.modules and not os.environ.get("MUJOCO_GL"):
+    if sys.platform.startswith("linux") and not os.environ.get("MUJOCO_GL"):
         os.environ["MUJOCO_GL"] = choose_renderer()
     try:
-        return importlib.import_module("mujoco")
+        mujoco = importlib.import_module("mujoco")
     except ImportError as error:
         raise ConfigError(f"embodied worlds need mujoco ({error}); run `pip install saccade[embodied]`") from error
     except RuntimeError as error:  # what mujoco raises for a MUJOCO_GL that it does not know
         raise ConfigError(f"{error}; use MUJOCO_GL=egl or MUJOCO_GL=osmesa") from error
+    if mujoco.get_mju_user_warning() is None:  # by default every warning is written to a file in the working directory
+        mujoco.set_mju_user_warning(_log.warning)
+    return mujoco
 
 
 def choose_renderer() -> str:
@@ -121,12 +126,15 @@ class Camera:
 
     def _open(self, mujoco: Any, model: Any) -> None:
         try:
-            self._gl = importlib.import_module("mujoco.gl_context").GLContext(self.size, self.size)
+            backend = os.environ.get("MUJOCO_GL", "")
+            # Named directly, as mujoco itself looks at the variable only when it is imported.
+            module = f"mujoco.{backend}" if backend in ("egl", "osmesa") else "mujoco.gl_context"
+            self._gl = importlib.import_module(module).GLContext(self.size, self.size)
             self._gl.make_current()
             context = mujoco.MjrContext(model, mujoco.mjtFontScale.mjFONTSCALE_100.value)
         except Exception as error:  # each backend raises its own kind
-            backend = os.environ.get("MUJOCO_GL") or "the default backend"
-            raise ConfigError(f"cannot draw through {backend} ({error}): {_FIX}") from error
+            name = f"MUJOCO_GL={backend}" if backend else "the platform's OpenGL"
+            raise ConfigError(f"cannot draw through {name} ({error}): {_FIX}") from error
         mujoco.mjr_setBuffer(mujoco.mjtFramebuffer.mjFB_OFFSCREEN.value, context)
         self._context = context
         self._thread = threading.get_ident()

@@ -142,7 +142,7 @@ def test_pieces_rest_by_contact_and_can_be_pushed_by_the_finger_alone():
 def test_time_passes_only_by_stepping(env):
     env.reset(seed=0)
     begun = env.world.data.time
-    env.step("move(1, 1)")
+    env.step("move(63, 1)")
     assert env.view.text == "Moved."
     assert env.world.data.time - begun == pytest.approx((RAMP_STEPS + HOLD_STEPS) * 0.005)
 

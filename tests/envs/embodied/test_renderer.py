@@ -15,9 +15,11 @@ print(os.environ["MUJOCO_GL"], shown)
 """
 
 
-def run(code, **environment):
+def run(code, cwd=None, **environment):
     inherited = {name: value for name, value in os.environ.items() if name not in ("MUJOCO_GL", "PYOPENGL_PLATFORM")}
-    return subprocess.run([sys.executable, "-c", code], env=inherited | environment, capture_output=True, text=True)
+    return subprocess.run(
+        [sys.executable, "-c", code], env=inherited | environment, cwd=cwd, capture_output=True, text=True
+    )
 
 
 def test_the_default_and_osmesa_show_the_same_picture():
@@ -42,3 +44,22 @@ def test_no_library_at_all_says_what_to_install():
     code = "import ctypes\ndef CDLL(name): raise OSError(name)\nctypes.CDLL = CDLL\n"
     result = run(code + "from saccade.envs.embodied.observe import choose_renderer; choose_renderer()")
     assert "libegl1" in result.stderr.strip().splitlines()[-1]
+
+
+def test_a_mujoco_that_was_imported_first_is_no_obstacle():
+    first = run("import mujoco\n" + SHOW)
+    assert first.returncode == 0, first.stderr
+    assert first.stdout == run(SHOW).stdout
+
+
+def test_a_diverging_simulation_writes_no_file(tmp_path):
+    code = """
+from saccade.envs.embodied.env import Reach
+env = Reach()
+env.reset(seed=0)
+env.world.data.qvel[2] = float("nan")
+print(env.step("move(3, 3)")[4]["cause"])
+"""
+    result = run(code, cwd=tmp_path)
+    assert result.stdout == "infra\n", result.stderr
+    assert not list(tmp_path.iterdir())
