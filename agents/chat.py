@@ -71,6 +71,12 @@ class Chat:
         pictures = Pictures.from_pretrained(path) if hasattr(config, "vision_config") else None
         return cls(AutoTokenizer.from_pretrained(path), pictures, config.get_text_config().vocab_size)
 
+    def save_pretrained(self, path: str | Path) -> None:
+        """Save tokenizer, chat template and image processor beside a model."""
+        self.tokenizer.save_pretrained(path)
+        if self.pictures is not None:
+            self.pictures.processor.save_pretrained(path)
+
     def open(self, system: str) -> Ledger:
         """A ledger that holds the system turn and opens the first user turn."""
         ledger = Ledger(self.image_token, self.banned)

@@ -79,18 +79,31 @@ class Runner:
         agent: who acts.
         config: how many at once.
         policy: `engine` samples from the model, `demo` follows the environment's solution, `random` acts by chance.
+        wrap: put around every environment, such as `BlankPictures`.
     """
 
-    def __init__(self, agent: Agent, config: RunnerConfig | None = None, policy: str = "engine") -> None:
+    def __init__(
+        self,
+        agent: Agent,
+        config: RunnerConfig | None = None,
+        policy: str = "engine",
+        wrap: Callable[[gym.Env[Any, Any]], gym.Env[Any, Any]] | None = None,
+    ) -> None:
         if policy not in ("engine", "demo", "random"):
             raise ConfigError(f"policy must be engine, demo or random, got {policy!r}")
         self.agent = agent
         self.config = config or RunnerConfig()
         self.policy = policy
+        self.wrap = wrap or (lambda env: env)
         self._slots: list[_Slot] = []
 
     def run(
-        self, jobs: Sequence[Job], scope: str = "", seed: int = 0, progress: Progress | None = None
+        self,
+        jobs: Sequence[Job],
+        scope: str = "",
+        seed: int = 0,
+        label: str = "",
+        progress: Progress | None = None,
     ) -> list[Trajectory]:
         """Run all jobs and return their trajectories in the order of `jobs`.
 
@@ -98,10 +111,11 @@ class Runner:
             jobs: what to run.
             scope: part of every key, such as the update number; equal scopes and seeds repeat the same draws.
             seed: of the run.
+            label: makes the episode ids of otherwise equal calls differ; it changes no draw.
             progress: called with each trajectory when it ends, in any order.
         """
         with ThreadPoolExecutor(1, thread_name_prefix="saccade-runner") as thread:
-            return thread.submit(lambda: asyncio.run(self._run(jobs, scope, seed, progress))).result()
+            return thread.submit(lambda: asyncio.run(self._run(jobs, scope, seed, label, progress))).result()
 
     def close(self) -> None:
         """Close all environments."""
@@ -109,18 +123,20 @@ class Runner:
             slot.close()
         self._slots.clear()
 
-    async def _run(self, jobs: Sequence[Job], scope: str, seed: int, progress: Progress | None) -> list[Trajectory]:
+    async def _run(
+        self, jobs: Sequence[Job], scope: str, seed: int, label: str, progress: Progress | None
+    ) -> list[Trajectory]:
         queue = deque(enumerate(jobs))
         results: list[Trajectory | None] = [None] * len(jobs)
         wanted = min(self.config.concurrency, len(jobs))
         while len(self._slots) < wanted:
-            self._slots.append(_Slot(self.config.world_timeout))
+            self._slots.append(_Slot(self.config.world_timeout, self.wrap))
 
         async def serve(slot: _Slot) -> None:
             with self.agent.engine.participant():
                 while queue:
                     index, job = queue.popleft()
-                    results[index] = done = await self._episode(slot, job, job.key(scope), seed)
+                    results[index] = done = await self._episode(slot, job, job.key(scope), seed, label)
                     if progress:
                         progress(done)
 
@@ -128,8 +144,8 @@ class Runner:
         await asyncio.gather(*(serve(slot) for slot in self._slots[:wanted]))
         return [done for done in results if done is not None]
 
-    async def _episode(self, slot: _Slot, job: Job, key: str, seed: int) -> Trajectory:
-        record = _Record(key, job)
+    async def _episode(self, slot: _Slot, job: Job, key: str, seed: int, label: str) -> Trajectory:
+        record = _Record(key, job, label)
         try:
             env = await slot.environment(job.task)
             _, info = await slot.call(lambda: env.reset(seed=job.task.seed))
@@ -182,9 +198,10 @@ class Runner:
 class _Record:
     """Collects the steps of one episode."""
 
-    def __init__(self, key: str, job: Job) -> None:
+    def __init__(self, key: str, job: Job, label: str) -> None:
         self.key = key
         self.job = job
+        self.label = label
         self.session: Session | None = None
         self.steps: list[Step] = []
 
@@ -217,7 +234,7 @@ class _Record:
     ) -> Trajectory:
         job = self.job
         episode = Episode(
-            id=hashlib.sha256(self.key.encode()).hexdigest()[:16],
+            id=hashlib.sha256(f"{self.label}|{self.key}".encode()).hexdigest()[:16],
             task=job.task,
             instructions=self.session.system if self.session else "",
             steps=tuple(self.steps),
@@ -235,8 +252,9 @@ class _Record:
 class _Slot:
     """A thread and the environments that live in it."""
 
-    def __init__(self, timeout: float) -> None:
+    def __init__(self, timeout: float, wrap: Callable[[gym.Env[Any, Any]], gym.Env[Any, Any]]) -> None:
         self._timeout = timeout
+        self._wrap = wrap
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="saccade-world")
         self._envs: dict[str, gym.Env[Any, Any]] = {}
 
@@ -247,7 +265,7 @@ class _Slot:
 
     async def environment(self, task: TaskSpec) -> gym.Env[Any, Any]:
         if task.env_key not in self._envs:
-            self._envs[task.env_key] = await self.call(task.make)
+            self._envs[task.env_key] = await self.call(lambda: self._wrap(task.make()))
         return self._envs[task.env_key]
 
     def discard(self, task: TaskSpec) -> None:

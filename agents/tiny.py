@@ -80,22 +80,21 @@ class TinyConfig:
     """Larger pictures are scaled down to this."""
     merges: int = 96
     """Byte-pair merges learned from the corpus."""
-    seed: int = 0
-    """Of the weights."""
 
 
-def build_tiny(path: str | Path, config: TinyConfig, corpus: Iterable[str]) -> Path:
+def build_tiny(path: str | Path, config: TinyConfig, corpus: Iterable[str], seed: int = 0) -> Path:
     """Make a tokenizer, an image processor and random weights, and save them as a Hugging Face folder.
 
     Args:
         path: folder to write.
         config: sizes.
         corpus: texts that the tokenizer learns its merges from; the more of the worlds' words, the shorter the prompts.
+        seed: of the weights.
     """
     path = Path(path)
     path.mkdir(parents=True, exist_ok=True)
     tokenizer = _tokenizer(corpus, config.merges)
-    model = _model(config, tokenizer)
+    model = _model(config, tokenizer, seed)
     tokenizer.save_pretrained(path)
     _image_processor(config).save_pretrained(path)
     model.save_pretrained(path)
@@ -149,7 +148,7 @@ def _image_processor(config: TinyConfig) -> Any:
     )
 
 
-def _model(config: TinyConfig, tokenizer: Any) -> Any:
+def _model(config: TinyConfig, tokenizer: Any, seed: int) -> Any:
     import transformers
 
     ids = {name: tokenizer.convert_tokens_to_ids(name) for name in CONTROL}
@@ -197,7 +196,7 @@ def _model(config: TinyConfig, tokenizer: Any) -> Any:
     model.generation_config = transformers.GenerationConfig(
         eos_token_id=ids["<|im_end|>"], pad_token_id=ids["<|endoftext|>"], do_sample=True
     )
-    initialise(model, torch.Generator().manual_seed(config.seed))
+    initialise(model, torch.Generator().manual_seed(seed))
     return model
 
 

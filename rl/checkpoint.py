@@ -1,0 +1,172 @@
+"""Checkpoints: a manifest with checksums, and safetensors. Written whole or not at all; nothing is pickled.
+
+    step-00020/
+      manifest.json            run, configuration, counters, SHA-256 of each file
+      model.safetensors        full named weights
+      optimizer.safetensors    moments and step of each weight
+
+All other state of a run is a function of (seed, update): random numbers are named, never carried along, so a
+checkpoint of weights, moments and counters is enough to resume bit for bit.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import logging
+import os
+import re
+import shutil
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors.torch import load_file, save_file
+
+from saccade.envs.errors import ConfigError, StoreError
+from saccade.rl.learner import Learner
+
+_LOG = logging.getLogger(__name__)
+_NAME = re.compile(r"step-(\d{5,})")
+SCHEMA_VERSION = 1
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """A checkpoint on disk whose checksums hold.
+
+    Attributes:
+        path: its folder.
+        update: updates done when it was written.
+        manifest: everything in `manifest.json`.
+    """
+
+    path: Path
+    update: int
+    manifest: Mapping[str, Any]
+
+    def restore(self, learner: Learner) -> None:
+        """Put weights, moments and counters back."""
+        weights = load_file(self.path / "model.safetensors")
+        if weights.keys() != learner.parameters.keys():
+            odd = sorted(weights.keys() ^ learner.parameters.keys())[0]
+            raise ConfigError(f"{self.path} holds another architecture: {odd!r} is only in one of the two")
+        with torch.no_grad():
+            for name, parameter in learner.parameters.items():
+                if parameter.shape != weights[name].shape:
+                    raise ConfigError(
+                        f"{self.path} holds another architecture: {name} is {tuple(weights[name].shape)}, the model's "
+                        f"is {tuple(parameter.shape)}"
+                    )
+                parameter.copy_(weights[name])
+        moments = load_file(self.path / "optimizer.safetensors")
+        state: dict[int, dict[str, torch.Tensor]] = {}
+        for index, name in enumerate(learner.parameters):
+            found = {key.split("|")[1]: tensor for key, tensor in moments.items() if key.split("|")[0] == name}
+            if found:
+                state[index] = found
+        current = learner.optimizer.state_dict()
+        learner.optimizer.load_state_dict({"state": state, "param_groups": current["param_groups"]})
+        learner.steps = self.manifest["learner_steps"]
+        learner.skipped = self.manifest["skipped_steps"]
+
+
+class CheckpointFolder:
+    """The checkpoints of one run.
+
+    Args:
+        path: folder that holds them.
+        run_id: checkpoints of other runs are refused.
+        keep: newest ones that are kept.
+    """
+
+    def __init__(self, path: Path, run_id: str, keep: int = 2) -> None:
+        if keep < 1:
+            raise ConfigError(f"keep must be >= 1, got {keep}")
+        self.path = path
+        self.run_id = run_id
+        self.keep = keep
+
+    def save(self, learner: Learner, update: int, config: Mapping[str, Any]) -> Path:
+        """Write a checkpoint beside the others and drop the oldest; what exists stays whole if this fails."""
+        final = self.path / f"step-{update:05d}"
+        scratch = self.path / f".partial-{update:05d}"
+        names = list(learner.parameters)
+        moments = {
+            f"{names[index]}|{key}": value.contiguous()
+            for index, entry in learner.optimizer.state_dict()["state"].items()
+            for key, value in entry.items()
+        }
+        try:
+            shutil.rmtree(scratch, ignore_errors=True)
+            scratch.mkdir(parents=True)
+            save_file({name: tensor.contiguous() for name, tensor in learner.weights()}, scratch / "model.safetensors")
+            save_file(moments, scratch / "optimizer.safetensors")
+            manifest = {
+                "schema_version": SCHEMA_VERSION,
+                "run_id": self.run_id,
+                "update": update,
+                "learner_steps": learner.steps,
+                "skipped_steps": learner.skipped,
+                "config": config,
+                "files": {file.name: _checksum(file) for file in sorted(scratch.iterdir())},
+            }
+            (scratch / "manifest.json").write_text(json.dumps(manifest, indent=1))
+            _sync(scratch)
+            if final.exists():
+                shutil.rmtree(final)
+            scratch.rename(final)
+        except OSError as error:
+            shutil.rmtree(scratch, ignore_errors=True)
+            raise StoreError(
+                f"cannot write the checkpoint {final}: {error}; earlier checkpoints are whole: free space, then resume"
+            ) from error
+        for old in self._folders()[: -self.keep]:
+            shutil.rmtree(old)
+        return final
+
+    def latest(self) -> Checkpoint | None:
+        """The newest checkpoint whose checksums hold; damaged ones are reported and passed over."""
+        for folder in reversed(self._folders()):
+            try:
+                return self.open(folder)
+            except StoreError as error:
+                _LOG.warning("%s; using the one before", error)
+        return None
+
+    def open(self, folder: Path) -> Checkpoint:
+        """Read one checkpoint's manifest and check its files."""
+        try:
+            manifest = json.loads((folder / "manifest.json").read_text())
+            damaged = [name for name, sum in manifest["files"].items() if _checksum(folder / name) != sum]
+        except (OSError, ValueError, KeyError) as error:
+            raise StoreError(f"the checkpoint {folder} is damaged: {error}") from error
+        if damaged:
+            raise StoreError(f"the checkpoint {folder} is damaged: the checksum of {damaged[0]} does not hold")
+        if manifest["run_id"] != self.run_id:
+            raise ConfigError(
+                f"{folder} belongs to run {manifest['run_id']!r}, not to {self.run_id!r}: resume it with the settings "
+                "it was started with, or choose another run folder"
+            )
+        return Checkpoint(folder, manifest["update"], manifest)
+
+    def _folders(self) -> list[Path]:
+        if not self.path.is_dir():
+            return []
+        return sorted(folder for folder in self.path.iterdir() if _NAME.fullmatch(folder.name))
+
+
+def _checksum(file: Path) -> str:
+    return hashlib.sha256(file.read_bytes()).hexdigest()
+
+
+def _sync(folder: Path) -> None:
+    """Force the files to disk before the rename makes them count."""
+    for file in folder.iterdir():
+        handle = os.open(file, os.O_RDONLY)
+        try:
+            os.fsync(handle)
+        finally:
+            os.close(handle)

@@ -1,0 +1,95 @@
+"""`TrainConfig`: everything that decides a training run, as one frozen dataclass with a sentence a field."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from saccade.agents.agent import AgentConfig
+from saccade.agents.runner import RunnerConfig
+from saccade.envs.errors import ConfigError
+from saccade.envs.task import TaskSource
+from saccade.rl.advantages import make_estimator
+from saccade.rl.learner import LearnerConfig
+from saccade.rl.rewards import check_weights
+
+
+@dataclass(frozen=True)
+class TrainConfig:
+    """A training run."""
+
+    model: str
+    """Checkpoint to start from: a folder or a hub id."""
+    envs: tuple[str, ...]
+    """Streams of tasks, written `saccade/Shapes-v0?level=2`; several are trained in turn within each update."""
+    run: str = "runs/train"
+    """Folder of the run: metrics, checkpoints, replay."""
+    steps: int = 100
+    """Updates."""
+    tasks_per_step: int = 16
+    """Tasks of each update."""
+    group_size: int = 8
+    """Episodes of each task; their mean return is the baseline."""
+    advantage: str = "dr-grpo"
+    """`grpo`, `dr-grpo`, `rloo`, `turn-grpo`, or `module:function`."""
+    gamma: float = 1.0
+    """Discount between turns."""
+    rewards: Mapping[str, float] = field(default_factory=lambda: {"task": 1.0})
+    """Weights of the rewards: `task`, `valid_action`, `brevity`."""
+    seed: int = 0
+    """Names the tasks and every random number of the run."""
+    deterministic: bool = True
+    """Equal runs are equal bit for bit (fp32, one machine); off, batches follow timing and nothing is promised."""
+    eval_every: int = 0
+    """Updates between held-out evaluations; 0 evaluates before and after only."""
+    eval_tasks: int = 128
+    """Held-out tasks of each source in an evaluation."""
+    checkpoint_every: int = 20
+    """Updates between checkpoints; the last update always writes one."""
+    keep_checkpoints: int = 2
+    """Newest checkpoints that are kept."""
+    max_batch: int = 128
+    """Most replies that the engine draws together."""
+    agent: AgentConfig = field(default_factory=AgentConfig)
+    """How the agent reads and writes."""
+    runner: RunnerConfig = field(default_factory=RunnerConfig)
+    """How episodes are run."""
+    learner: LearnerConfig = field(default_factory=LearnerConfig)
+    """How weights change."""
+
+    def __post_init__(self) -> None:
+        if not self.envs:
+            raise ConfigError("envs must name at least one environment, such as saccade/Shapes-v0")
+        if self.group_size < 2:
+            raise ConfigError(
+                f"group_size must be >= 2 for a group baseline, got {self.group_size}: an episode alone has advantage 0"
+            )
+        for name in ("steps", "tasks_per_step", "checkpoint_every", "keep_checkpoints", "eval_tasks", "max_batch"):
+            if getattr(self, name) < 1:
+                raise ConfigError(f"{name} must be >= 1, got {getattr(self, name)}")
+        if not 0 <= self.gamma <= 1:
+            raise ConfigError(f"gamma must be between 0 and 1, got {self.gamma}")
+        if self.agent.temperature == 0:
+            raise ConfigError("training needs samples: agent.temperature must be > 0, got 0")
+        make_estimator(self.advantage)
+        check_weights(self.rewards)
+
+    @property
+    def sources(self) -> list[TaskSource]:
+        """The parsed streams of tasks."""
+        return [TaskSource.parse(text) for text in self.envs]
+
+    @property
+    def run_id(self) -> str:
+        """Equal for configurations whose runs are the same run: all that decides the numbers, the folder left out."""
+        ignored = {"run", "checkpoint_every", "keep_checkpoints"}
+        decisive = {name: value for name, value in dataclasses.asdict(self).items() if name not in ignored}
+        return hashlib.sha256(json.dumps(decisive, sort_keys=True).encode()).hexdigest()[:12]
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain JSON values."""
+        return dataclasses.asdict(self)

@@ -1,0 +1,97 @@
+"""From nothing to a policy that can begin to learn from itself: a tiny model, warm-started on demonstrations.
+
+grow(GrowConfig(envs=("saccade/Digits-v0",), out="runs/tiny"))
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from saccade.agents.agent import Agent, AgentConfig
+from saccade.agents.engines.transformers import TransformersEngine, TransformersEngineConfig
+from saccade.agents.load import load_model
+from saccade.agents.runner import Runner, RunnerConfig
+from saccade.agents.tiny import TinyConfig, build_tiny
+from saccade.envs.errors import ConfigError
+from saccade.envs.task import TaskSource
+from saccade.rl.learner import Learner, LearnerConfig
+from saccade.rl.sft import CAPTION_REQUEST, SFTConfig, WarmStart
+
+TINY_AGENT = AgentConfig(coordinates="location-tokens", max_reply_tokens=24, explain=False)
+"""How a tiny model reads and writes: short prompts, one token a coordinate."""
+
+
+@dataclass(frozen=True)
+class GrowConfig:
+    """A tiny model and its warm start."""
+
+    envs: tuple[str, ...]
+    """Streams of tasks whose demonstrations are learned, written `saccade/Shapes-v0?level=2`."""
+    out: str = "runs/tiny"
+    """Folder of the model."""
+    seed: int = 0
+    """Of the weights, the tasks and the order."""
+    tiny: TinyConfig = field(default_factory=TinyConfig)
+    """Sizes."""
+    sft: SFTConfig = field(default_factory=SFTConfig)
+    """The warm start."""
+    agent: AgentConfig = TINY_AGENT
+    """How the model reads and writes; train it with the same."""
+    runner: RunnerConfig = field(default_factory=RunnerConfig)
+    """How episodes are run."""
+
+    def __post_init__(self) -> None:
+        if not self.envs:
+            raise ConfigError("envs must name at least one environment, such as saccade/Digits-v0")
+
+
+def grow(config: GrowConfig, report: Callable[[int, dict[str, float]], None] | None = None) -> dict[str, float]:
+    """Build the model, warm-start it, save it to `config.out`; returns the last metrics."""
+    out = Path(config.out)
+    if (out / "config.json").exists():
+        raise ConfigError(f"{out} holds a model already: choose another folder, or remove it")
+    sources = [TaskSource.parse(text) for text in config.envs]
+    build_tiny(out, config.tiny, corpus(sources), config.seed)
+    backbone, chat = load_model(out)
+    engine = TransformersEngine(backbone, chat.pictures, TransformersEngineConfig(max_batch=128))
+    agent = Agent(engine, chat, config.agent)
+    demonstrations, own = Runner(agent, config.runner, "demo"), Runner(agent, config.runner)
+    learner = Learner(
+        backbone,
+        chat,
+        LearnerConfig(
+            learning_rate=config.sft.learning_rate,
+            warmup=20,
+            betas=(0.9, 0.98),
+            weight_decay=0.01,
+            max_grad_norm=1.0,
+            kl_coef=0.0,
+        ),
+        config.sft.steps,
+    )
+    try:
+        metrics = WarmStart(agent, learner, sources, demonstrations, own, config.sft, config.seed).run(report)
+    finally:
+        demonstrations.close()
+        own.close()
+        engine.close()
+    backbone.model.save_pretrained(out)
+    return metrics
+
+
+def corpus(sources: Sequence[TaskSource], tasks: int = 20) -> Iterator[str]:
+    """The words of some worlds, for the tokenizer: instructions, questions, and what demonstrations say."""
+    for source in sources:
+        env = source.task(0).make()
+        for seed in range(tasks):
+            env.reset(seed=seed)
+            world = env.unwrapped
+            yield world.instructions  # type: ignore[attr-defined]
+            yield world.view.text  # type: ignore[attr-defined]
+            for demo in world.demo():  # type: ignore[attr-defined]
+                yield from (demo.thought, demo.action, demo.caption)
+                break
+            yield CAPTION_REQUEST
+        env.close()

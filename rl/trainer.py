@@ -1,0 +1,250 @@
+"""The training loop: rollouts, credit, one optimiser step, new weights to the engine; everything stored.
+
+    trainer = Trainer(TrainConfig(model="runs/tiny", envs=("saccade/Digits-v0",), steps=60))
+    result = trainer.run()
+    print(result.before, result.after)
+
+Every random choice is a function of (seed, update), so a run that was killed and resumed ends with the same weights as
+one that was not.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from collections import Counter
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from saccade.agents.agent import Agent
+from saccade.agents.chat import Chat
+from saccade.agents.engines.transformers import TransformersEngine, TransformersEngineConfig
+from saccade.agents.evaluation import Evaluation, evaluate
+from saccade.agents.load import load_model
+from saccade.agents.runner import Job, Runner
+from saccade.agents.trajectory import Trajectory
+from saccade.envs.episode import Episode
+from saccade.envs.errors import ConfigError
+from saccade.envs.replay import ReplayStore
+from saccade.envs.task import TaskSource
+from saccade.rl.advantages import Floats, make_estimator
+from saccade.rl.checkpoint import CheckpointFolder
+from saccade.rl.config import TrainConfig
+from saccade.rl.credit import assign, rollouts_of
+from saccade.rl.learner import Learner
+from saccade.rl.logs import MetricLog
+
+Report = Callable[[int, dict[str, float]], None]
+
+
+@dataclass(frozen=True)
+class Result:
+    """Held-out evaluations by source, before and after training."""
+
+    before: dict[str, Evaluation]
+    after: dict[str, Evaluation]
+    folder: Path
+
+
+class Trainer:
+    """Trains one policy on some streams of tasks.
+
+    Args:
+        config: the run.
+        resume: go on from the newest checkpoint of the run folder; without one, start.
+
+    Raises:
+        ConfigError: the run folder holds a run already and `resume` is off, or another run's checkpoint.
+    """
+
+    def __init__(self, config: TrainConfig, resume: bool = False) -> None:
+        self.config = config
+        self.folder = Path(config.run)
+        self.estimator = make_estimator(config.advantage)
+        self._claim(resume)
+        backbone, self.chat = load_model(config.model)
+        self.engine = TransformersEngine(
+            backbone, self.chat.pictures, TransformersEngineConfig(config.max_batch, config.deterministic)
+        )
+        self.agent = Agent(self.engine, self.chat, config.agent)
+        self.runner = Runner(self.agent, config.runner)
+        self.learner = Learner(backbone, self.chat, config.learner, config.steps, config.agent.temperature)
+        self.checkpoints = CheckpointFolder(self.folder / "checkpoints", config.run_id, config.keep_checkpoints)
+        self.start = self._restore() if resume else 0
+
+    def run(self, report: Report | None = None) -> Result:
+        """Train to the end. `report` is called after each update with its metrics."""
+        config = self.config
+        with ExitStack() as stack:
+            stack.callback(self.runner.close)
+            stack.callback(self.engine.close)
+            store = stack.enter_context(ReplayStore.create(self.folder / "replay", run_id=config.run_id))
+            store.truncate_after(self.start - 1)
+            log = stack.enter_context(MetricLog(self.folder, self.start))
+            if self.start == 0:
+                self._evaluate(store, 0)
+            for update in range(self.start, config.steps):
+                metrics = self.update(update, store)
+                done = update + 1
+                if config.eval_every and done % config.eval_every == 0 and done < config.steps:
+                    for name, found in self._evaluate(store, update).items():
+                        metrics[f"eval/success/{name}"] = found.success.mean
+                log.write(update, metrics)
+                if done % config.checkpoint_every == 0 or done == config.steps:
+                    self.checkpoints.save(self.learner, done, config.to_json())
+                if report:
+                    report(update, metrics)
+            after = self._evaluate(store, config.steps)
+            before = stored_evaluation(store, 0)
+            self.save_model(self.folder / "model")
+        return Result(before, after, self.folder)
+
+    def update(self, update: int, store: ReplayStore | None = None) -> dict[str, float]:
+        """One update: rollouts, credit, step, weights to the engine."""
+        started = time.perf_counter()
+        trajectories = self.runner.run(self.jobs(update), scope=f"train/{update:05d}", seed=self.config.seed)
+        rolled = time.perf_counter()
+        rollouts = rollouts_of(trajectories, self.config.rewards, self.config.gamma)
+        advantages, rows, metrics = assign(trajectories, rollouts, self.estimator)
+        if rows:
+            metrics |= self.learner.step(rows)
+            self.engine.update(self.learner.weights(), self.engine.version + 1)
+        learned = time.perf_counter()
+        if store is not None:
+            self._store(store, trajectories, advantages, update, "train")
+        tokens = sum(int(counts.sum()) for counts in rollouts.tokens)
+        return (
+            metrics
+            | rollout_metrics(trajectories)
+            | {
+                "rows": float(len(rows)),
+                "time/rollout": rolled - started,
+                "time/learn": learned - rolled,
+                "time/store": time.perf_counter() - learned,
+                "tokens_per_second": tokens / max(learned - started, 1e-9),
+            }
+        )
+
+    def jobs(self, update: int) -> list[Job]:
+        """The episodes of one update: `tasks_per_step` tasks, shared out over the sources, `group_size` times each."""
+        rng = np.random.default_rng([self.config.seed, update])
+        sources = self.config.sources
+        jobs = []
+        for index in range(self.config.tasks_per_step):
+            task = sources[(update * self.config.tasks_per_step + index) % len(sources)].task(int(rng.integers(2**31)))
+            jobs += [Job(task, sample, f"{update:05d}|{task.key}") for sample in range(self.config.group_size)]
+        return jobs
+
+    def save_model(self, path: Path) -> None:
+        """Export the current policy as a plain Hugging Face folder, which `from_pretrained` loads."""
+        self.engine.backbone.model.save_pretrained(path)
+        self.chat.save_pretrained(path)
+
+    def _claim(self, resume: bool) -> None:
+        """Refuse to mix runs in one folder; write down the configuration."""
+        path = self.folder / "config.json"
+        if path.exists() and not resume:
+            raise ConfigError(
+                f"{self.folder} holds a run already: resume it (--resume), or choose another folder (--run)"
+            )
+        if path.exists():
+            old = json.loads(path.read_text())
+            new = json.loads(json.dumps(self.config.to_json()))
+            changed = [name for name in new if new[name] != old.get(name) and name not in FREE_TO_CHANGE]
+            if changed:
+                name = changed[0]
+                raise ConfigError(
+                    f"{self.folder} was started with {name}={old.get(name)!r}, now it is {new[name]!r}: resume with "
+                    "the old value, or choose another folder"
+                )
+        self.folder.mkdir(parents=True, exist_ok=True)
+        path.write_text(json.dumps(self.config.to_json() | {"run_id": self.config.run_id}, indent=1))
+
+    def _restore(self) -> int:
+        found = self.checkpoints.latest()
+        if found is None:
+            return 0
+        found.restore(self.learner)
+        self.engine.update(self.learner.weights(), found.manifest["learner_steps"])
+        return found.update
+
+    def _evaluate(self, store: ReplayStore, update: int) -> dict[str, Evaluation]:
+        out = {}
+        for source in self.config.sources:
+            found = evaluate(self.runner, source, self.config.eval_tasks, label=f"eval/{update}")
+            self._store(store, found, None, update, "eval")
+            out[str(source)] = Evaluation([trajectory.episode for trajectory in found])
+        return out
+
+    def _store(
+        self,
+        store: ReplayStore,
+        trajectories: Sequence[Trajectory],
+        advantages: Sequence[Floats] | None,
+        update: int,
+        phase: str,
+    ) -> None:
+        for index, trajectory in enumerate(trajectories):
+            given = advantages[index] if advantages is not None else None
+            store.add(trajectory.episode, token_notes(trajectory, self.chat, given), update=update, phase=phase)
+
+
+def stored_evaluation(store: ReplayStore, update: int) -> dict[str, Evaluation]:
+    """The evaluation that a replay holds for an update, by source."""
+    episodes: dict[str, list[Episode]] = {}
+    for record in store.records(phase="eval", update=update):
+        episode = store.episode(record)
+        episodes.setdefault(str(TaskSource(episode.task.id, episode.task.kwargs)), []).append(episode)
+    return {name: Evaluation(found) for name, found in episodes.items()}
+
+
+FREE_TO_CHANGE = ("run", "checkpoint_every", "keep_checkpoints")
+
+
+def token_notes(trajectory: Trajectory, chat: Chat, advantages: Floats | None) -> list[dict[str, Any]]:
+    """What the replay shows of each turn's tokens."""
+    notes: list[dict[str, Any]] = []
+    start = 0
+    for turn, count in enumerate(trajectory.tokens_per_turn()):
+        note: dict[str, Any] = {}
+        for sample in trajectory.samples:
+            here = sample.turns == turn
+            if here.any():
+                note = {
+                    "tokens": chat.pieces(sample.ids[here].tolist()),
+                    "logprobs": sample.logprobs[here].tolist(),
+                    "versions": sample.versions[here].tolist(),
+                }
+        if advantages is not None and note:
+            note["advantages"] = advantages[start : start + int(count)].tolist()
+        start += int(count)
+        notes.append(note)
+    return notes
+
+
+def rollout_metrics(trajectories: Sequence[Trajectory]) -> dict[str, float]:
+    """Return, success by environment, lengths, malformed actions, and how episodes ended."""
+    episodes = [trajectory.episode for trajectory in trajectories]
+    valid = [episode for episode in episodes if episode.rule.in_baseline]
+    metrics = {f"ended/{cause}": count / len(episodes) for cause, count in Counter(e.cause for e in episodes).items()}
+    if not valid:
+        return metrics
+    steps = [step for episode in valid for step in episode.steps]
+    by_env: dict[str, list[bool]] = {}
+    for episode in valid:
+        by_env.setdefault(episode.task.id, []).append(episode.success)
+    return (
+        metrics
+        | {f"success/{name}": float(np.mean(found)) for name, found in by_env.items()}
+        | {
+            "return": float(np.mean([episode.total_reward for episode in valid])),
+            "turns": float(np.mean([len(episode.steps) for episode in valid])),
+            "reply_tokens": float(np.mean([t.tokens_per_turn().sum() for t in trajectories if t.samples])),
+            "malformed_actions": float(np.mean([s.action is None or s.action_error is not None for s in steps])),
+        }
+    )
