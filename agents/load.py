@@ -1,12 +1,20 @@
-"""Loading a checkpoint for acting: the backbone and its chat."""
+"""Loading a checkpoint for acting: the backbone, its chat, and how it was taught to read and write.
+
+A model folder may hold `saccade.json`, the `AgentConfig` that it was trained with, so that nobody has to remember it.
+"""
 
 from __future__ import annotations
 
+import dataclasses
+import json
 from pathlib import Path
 
+from saccade.agents.agent import AgentConfig
 from saccade.agents.backbone import Backbone
 from saccade.agents.chat import Chat
 from saccade.envs.errors import ConfigError
+
+AGENT_FILE = "saccade.json"
 
 
 def load_model(path: str | Path) -> tuple[Backbone, Chat]:
@@ -29,3 +37,21 @@ def load_model(path: str | Path) -> tuple[Backbone, Chat]:
         return Backbone.from_pretrained(path), Chat.from_pretrained(path)
     except OSError as error:
         raise ConfigError(f"cannot load the model {str(path)!r}: {error}") from error
+
+
+def save_agent_config(path: str | Path, config: AgentConfig) -> None:
+    """Write down how a model reads and writes, beside its weights."""
+    (Path(path) / AGENT_FILE).write_text(json.dumps(dataclasses.asdict(config), indent=1) + "\n")
+
+
+def saved_agent_config(path: str | Path) -> AgentConfig:
+    """How the model of a folder reads and writes; the defaults where nothing is written down."""
+    file = Path(path) / AGENT_FILE
+    if not file.is_file():
+        return AgentConfig()
+    try:
+        return AgentConfig(**json.loads(file.read_text()))
+    except (ValueError, TypeError) as error:
+        raise ConfigError(
+            f"{file} must hold the fields of AgentConfig as JSON: {error}; remove it or mend it"
+        ) from error

@@ -91,12 +91,15 @@ def build_tiny(path: str | Path, config: TinyConfig, corpus: Iterable[str], seed
         corpus: texts that the tokenizer learns its merges from; the more of the worlds' words, the shorter the prompts.
         seed: of the weights.
     """
+    import transformers
+
     path = Path(path)
     path.mkdir(parents=True, exist_ok=True)
     tokenizer = _tokenizer(corpus, config.merges)
     model = _model(config, tokenizer, seed)
     tokenizer.save_pretrained(path)
     _image_processor(config).save_pretrained(path)
+    transformers.utils.logging.disable_progress_bar()
     model.save_pretrained(path)
     (path / "chat_template.jinja").write_text(CHAT_TEMPLATE)
     return path

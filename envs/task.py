@@ -69,21 +69,21 @@ def check_split(split: str) -> None:
 
 def make(id: str, **kwargs: Any) -> gym.Env[Any, Any]:
     """`gymnasium.make`, with an error that suggests the id or the setting that was probably meant."""
+    check(id, kwargs)
+    return gym.make(id, **kwargs)
+
+
+def check(id: str, kwargs: Mapping[str, Any]) -> None:
+    """Raise `ConfigError` unless the id is registered and its environment has all these settings."""
     try:
-        spec = gym.spec(id)
-    except gym.error.Error as error:
+        entry = gym.spec(id).entry_point
+    except (gym.error.Error, ImportError) as error:
         known = [name for name in gym.registry if name.startswith("saccade/")]
         raise ConfigError(f"unknown environment id {id!r}; {near(id, known, 'registered')}") from error
-    try:
-        return gym.make(spec, **kwargs)
-    except TypeError as error:
-        entry = spec.entry_point
-        cls = gym.envs.registration.load_env_creator(entry) if isinstance(entry, str) else entry
-        allowed = settings_of(cls)
-        unknown = [name for name in kwargs if name not in allowed]
-        if not unknown:
-            raise
-        raise ConfigError(f"{id} has no setting {unknown[0]!r}; {near(unknown[0], allowed, 'settings')}") from error
+    allowed = settings_of(gym.envs.registration.load_env_creator(entry) if isinstance(entry, str) else entry)
+    for name in kwargs:
+        if name not in allowed:
+            raise ConfigError(f"{id} has no setting {name!r}; {near(name, allowed, 'settings')}")
 
 
 def settings_of(cls: Any) -> list[str]:
@@ -121,6 +121,10 @@ class TaskSource:
     def __str__(self) -> str:
         query = "&".join(f"{name}={value}" for name, value in self.kwargs.items())
         return f"{self.id}?{query}" if query else self.id
+
+    def check(self) -> None:
+        """Raise `ConfigError` unless the environment and its settings exist."""
+        check(self.id, self.kwargs)
 
     def task(self, seed: int, split: Split = "train") -> TaskSpec:
         """The task of that seed."""

@@ -54,8 +54,8 @@ class TrainConfig:
     """Newest checkpoints that are kept."""
     max_batch: int = 128
     """Most replies that the engine draws together."""
-    agent: AgentConfig = field(default_factory=AgentConfig)
-    """How the agent reads and writes."""
+    agent: AgentConfig | None = None
+    """How the agent reads and writes; by default as its model folder says (`saccade.json`)."""
     runner: RunnerConfig = field(default_factory=RunnerConfig)
     """How episodes are run."""
     learner: LearnerConfig = field(default_factory=LearnerConfig)
@@ -73,7 +73,7 @@ class TrainConfig:
                 raise ConfigError(f"{name} must be >= 1, got {getattr(self, name)}")
         if not 0 <= self.gamma <= 1:
             raise ConfigError(f"gamma must be between 0 and 1, got {self.gamma}")
-        if self.agent.temperature == 0:
+        if self.agent is not None and self.agent.temperature == 0:
             raise ConfigError("training needs samples: agent.temperature must be > 0, got 0")
         make_estimator(self.advantage)
         check_weights(self.rewards)

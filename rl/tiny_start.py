@@ -11,7 +11,7 @@ from pathlib import Path
 
 from saccade.agents.agent import Agent, AgentConfig
 from saccade.agents.engines.transformers import TransformersEngine, TransformersEngineConfig
-from saccade.agents.load import load_model
+from saccade.agents.load import load_model, save_agent_config
 from saccade.agents.runner import Runner, RunnerConfig
 from saccade.agents.tiny import TinyConfig, build_tiny
 from saccade.envs.errors import ConfigError
@@ -53,6 +53,8 @@ def grow(config: GrowConfig, report: Callable[[int, dict[str, float]], None] | N
     if (out / "config.json").exists():
         raise ConfigError(f"{out} holds a model already: choose another folder, or remove it")
     sources = [TaskSource.parse(text) for text in config.envs]
+    for source in sources:
+        source.check()
     build_tiny(out, config.tiny, corpus(sources), config.seed)
     backbone, chat = load_model(out)
     engine = TransformersEngine(backbone, chat.pictures, TransformersEngineConfig(max_batch=128))
@@ -78,6 +80,7 @@ def grow(config: GrowConfig, report: Callable[[int, dict[str, float]], None] | N
         own.close()
         engine.close()
     backbone.model.save_pretrained(out)
+    save_agent_config(out, config.agent)
     return metrics
 
 

@@ -12,20 +12,17 @@ from __future__ import annotations
 
 import json
 import time
-from collections import Counter
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
 from saccade.agents.agent import Agent
-from saccade.agents.chat import Chat
 from saccade.agents.engines.transformers import TransformersEngine, TransformersEngineConfig
 from saccade.agents.evaluation import Evaluation, evaluate
-from saccade.agents.load import load_model
+from saccade.agents.load import load_model, save_agent_config, saved_agent_config
 from saccade.agents.runner import Job, Runner
 from saccade.agents.trajectory import Trajectory
 from saccade.envs.episode import Episode
@@ -38,6 +35,8 @@ from saccade.rl.config import TrainConfig
 from saccade.rl.credit import assign, rollouts_of
 from saccade.rl.learner import Learner
 from saccade.rl.logs import MetricLog
+from saccade.rl.notes import rollout_metrics, token_notes
+from saccade.rl.probes import image_effect
 
 Report = Callable[[int, dict[str, float]], None]
 
@@ -63,17 +62,20 @@ class Trainer:
     """
 
     def __init__(self, config: TrainConfig, resume: bool = False) -> None:
-        self.config = config
+        agent_config = config.agent or saved_agent_config(config.model)
+        self.config = config = replace(config, agent=agent_config)
         self.folder = Path(config.run)
+        for source in config.sources:
+            source.check()
         self.estimator = make_estimator(config.advantage)
         self._claim(resume)
         backbone, self.chat = load_model(config.model)
         self.engine = TransformersEngine(
             backbone, self.chat.pictures, TransformersEngineConfig(config.max_batch, config.deterministic)
         )
-        self.agent = Agent(self.engine, self.chat, config.agent)
+        self.agent = Agent(self.engine, self.chat, agent_config)
         self.runner = Runner(self.agent, config.runner)
-        self.learner = Learner(backbone, self.chat, config.learner, config.steps, config.agent.temperature)
+        self.learner = Learner(backbone, self.chat, config.learner, config.steps, agent_config.temperature)
         self.checkpoints = CheckpointFolder(self.folder / "checkpoints", config.run_id, config.keep_checkpoints)
         self.start = self._restore() if resume else 0
 
@@ -112,6 +114,7 @@ class Trainer:
         rollouts = rollouts_of(trajectories, self.config.rewards, self.config.gamma)
         advantages, rows, metrics = assign(trajectories, rollouts, self.estimator)
         if rows:
+            metrics["probe/image_effect"] = image_effect(self.learner, rows[:: max(len(rows) // 8, 1)])
             metrics |= self.learner.step(rows)
             self.engine.update(self.learner.weights(), self.engine.version + 1)
         learned = time.perf_counter()
@@ -144,6 +147,7 @@ class Trainer:
         """Export the current policy as a plain Hugging Face folder, which `from_pretrained` loads."""
         self.engine.backbone.model.save_pretrained(path)
         self.chat.save_pretrained(path)
+        save_agent_config(path, self.agent.config)
 
     def _claim(self, resume: bool) -> None:
         """Refuse to mix runs in one folder; write down the configuration."""
@@ -204,47 +208,3 @@ def stored_evaluation(store: ReplayStore, update: int) -> dict[str, Evaluation]:
 
 
 FREE_TO_CHANGE = ("run", "checkpoint_every", "keep_checkpoints")
-
-
-def token_notes(trajectory: Trajectory, chat: Chat, advantages: Floats | None) -> list[dict[str, Any]]:
-    """What the replay shows of each turn's tokens."""
-    notes: list[dict[str, Any]] = []
-    start = 0
-    for turn, count in enumerate(trajectory.tokens_per_turn()):
-        note: dict[str, Any] = {}
-        for sample in trajectory.samples:
-            here = sample.turns == turn
-            if here.any():
-                note = {
-                    "tokens": chat.pieces(sample.ids[here].tolist()),
-                    "logprobs": sample.logprobs[here].tolist(),
-                    "versions": sample.versions[here].tolist(),
-                }
-        if advantages is not None and note:
-            note["advantages"] = advantages[start : start + int(count)].tolist()
-        start += int(count)
-        notes.append(note)
-    return notes
-
-
-def rollout_metrics(trajectories: Sequence[Trajectory]) -> dict[str, float]:
-    """Return, success by environment, lengths, malformed actions, and how episodes ended."""
-    episodes = [trajectory.episode for trajectory in trajectories]
-    valid = [episode for episode in episodes if episode.rule.in_baseline]
-    metrics = {f"ended/{cause}": count / len(episodes) for cause, count in Counter(e.cause for e in episodes).items()}
-    if not valid:
-        return metrics
-    steps = [step for episode in valid for step in episode.steps]
-    by_env: dict[str, list[bool]] = {}
-    for episode in valid:
-        by_env.setdefault(episode.task.id, []).append(episode.success)
-    return (
-        metrics
-        | {f"success/{name}": float(np.mean(found)) for name, found in by_env.items()}
-        | {
-            "return": float(np.mean([episode.total_reward for episode in valid])),
-            "turns": float(np.mean([len(episode.steps) for episode in valid])),
-            "reply_tokens": float(np.mean([t.tokens_per_turn().sum() for t in trajectories if t.samples])),
-            "malformed_actions": float(np.mean([s.action is None or s.action_error is not None for s in steps])),
-        }
-    )

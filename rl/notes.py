@@ -1,0 +1,57 @@
+"""What is told of rollouts: token notes for the replay, and the metrics of a batch of episodes."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from saccade.agents.chat import Chat
+from saccade.agents.trajectory import Trajectory
+from saccade.rl.advantages import Floats
+
+
+def token_notes(trajectory: Trajectory, chat: Chat, advantages: Floats | None = None) -> list[dict[str, Any]]:
+    """What the replay shows of each turn's tokens."""
+    notes: list[dict[str, Any]] = []
+    start = 0
+    for turn, count in enumerate(trajectory.tokens_per_turn()):
+        note: dict[str, Any] = {}
+        for sample in trajectory.samples:
+            here = sample.turns == turn
+            if here.any():
+                note = {
+                    "tokens": chat.pieces(sample.ids[here].tolist()),
+                    "logprobs": sample.logprobs[here].tolist(),
+                    "versions": sample.versions[here].tolist(),
+                }
+        if advantages is not None and note:
+            note["advantages"] = advantages[start : start + int(count)].tolist()
+        start += int(count)
+        notes.append(note)
+    return notes
+
+
+def rollout_metrics(trajectories: Sequence[Trajectory]) -> dict[str, float]:
+    """Return, success by environment, lengths, malformed actions, and how episodes ended."""
+    episodes = [trajectory.episode for trajectory in trajectories]
+    valid = [episode for episode in episodes if episode.rule.in_baseline]
+    metrics = {f"ended/{cause}": count / len(episodes) for cause, count in Counter(e.cause for e in episodes).items()}
+    if not valid:
+        return metrics
+    steps = [step for episode in valid for step in episode.steps]
+    by_env: dict[str, list[bool]] = {}
+    for episode in valid:
+        by_env.setdefault(episode.task.id, []).append(episode.success)
+    return (
+        metrics
+        | {f"success/{name}": float(np.mean(found)) for name, found in by_env.items()}
+        | {
+            "return": float(np.mean([episode.total_reward for episode in valid])),
+            "turns": float(np.mean([len(episode.steps) for episode in valid])),
+            "reply_tokens": float(np.mean([t.tokens_per_turn().sum() for t in trajectories if t.samples])),
+            "malformed_actions": float(np.mean([s.action is None or s.action_error is not None for s in steps])),
+        }
+    )
