@@ -18,6 +18,7 @@ import traceback
 from collections import deque
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Any, TypeVar
 
@@ -31,7 +32,7 @@ from saccade.agents.trajectory import Trajectory
 from saccade.envs.episode import Cause, Episode, Step
 from saccade.envs.errors import ConfigError, WorldFailure
 from saccade.envs.observation import Observation
-from saccade.envs.task import TaskSpec
+from saccade.envs.task import TaskSpec, prefetch
 
 R = TypeVar("R")
 NO_STEP: tuple[Any, float, bool, bool, dict[str, Any]] = (None, 0.0, False, True, {})
@@ -114,6 +115,8 @@ class Runner:
             label: makes the episode ids of otherwise equal calls differ; it changes no draw.
             progress: called with each trajectory when it ends, in any order.
         """
+        with suppress(WorldFailure):  # only a head start: the episode that needs the picture will report the failure
+            prefetch(job.task for job in jobs)
         with ThreadPoolExecutor(1, thread_name_prefix="saccade-runner") as thread:
             return thread.submit(lambda: asyncio.run(self._run(jobs, scope, seed, label, progress))).result()
 

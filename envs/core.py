@@ -33,7 +33,7 @@ import json
 import random
 import zlib
 from abc import abstractmethod
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, Literal, TypeVar
 
@@ -148,6 +148,11 @@ class LanguageEnv(gym.Env[dict[str, Any], str]):
         """Return to a `snapshot`."""
         raise ConfigError(f"{type(self).__name__} cannot be restored; branch it by executing its actions again")
 
+    @classmethod
+    def prefetch(cls, seeds: Iterable[int], split: Split = "train", **settings: Any) -> int:
+        """Prepare the first pictures of many tasks at once, where that is faster; how many were made."""
+        return 0
+
     # What Gymnasium and the agents see.
 
     @property
@@ -166,8 +171,9 @@ class LanguageEnv(gym.Env[dict[str, Any], str]):
         self._turn = 0
         self._running = False
         self._view = self._shown = self.begin(self._task_rng(task_seed))
+        info = {"state_key": self.state_key(), "task_seed": task_seed}
         self._running = True
-        return self._view.as_dict(), {"state_key": self.state_key(), "task_seed": task_seed}
+        return self._view.as_dict(), info
 
     def step(self, action: str) -> tuple[dict[str, Any], float, bool, bool, dict[str, Any]]:
         """Act once. Whatever the string says, this is a legal step and returns Gymnasium's five values."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal, get_args
 
@@ -84,6 +84,21 @@ def check(id: str, kwargs: Mapping[str, Any]) -> None:
     for name in kwargs:
         if name not in allowed:
             raise ConfigError(f"{id} has no setting {name!r}; {near(name, allowed, 'settings')}")
+
+
+def prefetch(tasks: Iterable[TaskSpec]) -> int:
+    """Let environments prepare the first pictures of tasks that are about to be met; how many were made."""
+    by_env: dict[str, list[TaskSpec]] = {}
+    for task in tasks:
+        by_env.setdefault(task.env_key, []).append(task)
+    made = 0
+    for group in by_env.values():
+        entry = gym.spec(group[0].id).entry_point
+        cls: Any = gym.envs.registration.load_env_creator(entry) if isinstance(entry, str) else entry
+        if hasattr(cls, "prefetch"):
+            seeds = dict.fromkeys(task.seed for task in group)
+            made += cls.prefetch(seeds, group[0].split, **group[0].kwargs)
+    return made
 
 
 def settings_of(cls: Any) -> list[str]:

@@ -1,0 +1,205 @@
+"""The demo: grow two tiny policies from nothing, make them better by reinforcement learning, and show their replays.
+
+    python examples/demo.py                  # a few minutes on two cores
+
+Each track runs in a process of its own: a warm start on scripted solutions until the policy succeeds now and then,
+GRPO on its own rollouts, held-out success before and after. A third policy learns to reach in MuJoCo and is shown
+acting. Exit status 1 if the trained policies are not better than their warm starts.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+import tyro
+
+THREADS = {"OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
+
+
+@dataclass(frozen=True)
+class Track:
+    """One environment of the demo and the settings that suit it."""
+
+    env: str
+    target: float
+    pool: int
+    steps: int
+    learning_rate: float
+    concurrency: int
+
+
+TRACKS = {
+    "gui": Track(
+        "saccade/ClickTarget-v0?level=2", target=0.5, pool=1536, steps=120, learning_rate=3e-4, concurrency=16
+    ),
+    "qa": Track("saccade/Digits-v0", target=0.45, pool=1024, steps=120, learning_rate=3e-4, concurrency=64),
+    "embodied": Track("saccade/Reach-v0?level=1", target=0.5, pool=384, steps=0, learning_rate=3e-4, concurrency=4),
+}
+
+
+@dataclass(frozen=True)
+class Arguments:
+    """Demo settings."""
+
+    out: str = "runs/demo"
+    """Folder of the runs."""
+    seed: int = 0
+    """Of everything."""
+    eval_tasks: int = 256
+    """Held-out tasks of each environment."""
+    track: str = ""
+    """Run only this track, in this process."""
+    scale: float = 1.0
+    """Share of the training steps; for a quick look."""
+
+
+def run_track(name: str, args: Arguments) -> None:
+    """Grow, train and evaluate one policy; write `result.json`."""
+    import torch
+
+    torch.set_num_threads(1)
+    from saccade.agents.evaluation import Evaluation, evaluate
+    from saccade.agents.runner import Runner, RunnerConfig
+    from saccade.envs.replay import ReplayStore
+    from saccade.envs.wrappers import BlankPictures
+    from saccade.rl.config import TrainConfig
+    from saccade.rl.evaluate import make_agent
+    from saccade.rl.learner import LearnerConfig
+    from saccade.rl.notes import token_notes
+    from saccade.rl.sft import SFTConfig
+    from saccade.rl.tiny_start import GrowConfig, grow
+    from saccade.rl.trainer import Trainer
+
+    track = TRACKS[name]
+    folder = Path(args.out) / name
+    runner = RunnerConfig(concurrency=track.concurrency)
+
+    def tell_growth(step: int, metrics: dict[str, float]) -> None:
+        success = next(value for key, value in metrics.items() if key.startswith("sft/success"))
+        print(f"{name}: warm start, step {step}: sampled success {success:.2f}", flush=True)
+
+    def tell_update(update: int, metrics: dict[str, float]) -> None:
+        if update % 10 == 9:
+            print(
+                f"{name}: update {update + 1}: return {metrics['return']:.2f}, KL {metrics.get('policy/kl', 0):.3f}, "
+                f"{metrics['time/rollout']:.2f} s rollout, {metrics['time/learn']:.2f} s learning",
+                flush=True,
+            )
+
+    started = time.perf_counter()
+    sft = SFTConfig(target=track.target, pool=track.pool, steps=max(int(1500 * args.scale), 10))
+    grow(GrowConfig((track.env,), str(folder / "start"), args.seed, sft=sft, runner=runner), tell_growth)
+    result: dict[str, object] = {"env": track.env, "warm_start_seconds": time.perf_counter() - started}
+    if track.steps:
+        config = TrainConfig(
+            model=str(folder / "start"),
+            envs=(track.env,),
+            run=str(folder / "run"),
+            steps=max(int(track.steps * args.scale), 1),
+            seed=args.seed,
+            eval_tasks=args.eval_tasks,
+            runner=runner,
+            learner=LearnerConfig(learning_rate=track.learning_rate),
+        )
+        trainer = Trainer(config)
+        trained = trainer.run(tell_update)
+        agent = make_agent(str(folder / "run" / "model"), "engine", None)
+        blind = Runner(agent, runner, wrap=BlankPictures)
+        source = config.sources[0]
+        unseen = Evaluation([each.episode for each in evaluate(blind, source, args.eval_tasks)])
+        blind.close()
+        before, after = trained.before[str(source)], trained.after[str(source)]
+        tasks = sorted(before.successes.keys() & after.successes.keys())
+        result |= {
+            "before": [bool(before.successes[task]) for task in tasks],
+            "after": [bool(after.successes[task]) for task in tasks],
+            "blind": list(unseen.successes.values()),
+        }
+    else:
+        from saccade.envs.task import TaskSource
+
+        agent = make_agent(str(folder / "start"), "engine", None)
+        acting = Runner(agent, runner)
+        shown = evaluate(acting, TaskSource.parse(track.env), 32)
+        acting.close()
+        with ReplayStore.create(folder / "run" / "replay", run_id=f"demo-{args.seed}") as store:
+            for each in shown:
+                store.add(each.episode, token_notes(each, agent.chat), phase="eval")
+        result["acting"] = [each.episode.success for each in shown]
+    agent.engine.close()
+    result["seconds"] = time.perf_counter() - started
+    (folder / "result.json").write_text(json.dumps(result))
+    print(f"{name}: done in {result['seconds']:.0f} s", flush=True)
+
+
+def main(args: Arguments) -> int:
+    """Run the tracks side by side, then print what came of them."""
+    from rich.console import Console
+
+    from saccade.agents.evaluation import paired_difference, proportion
+    from saccade.rl.display import table
+
+    out = Path(args.out)
+    if any((out / name).exists() for name in TRACKS):
+        print(f"{out} holds a demo already: remove it, or choose another folder with --out", file=sys.stderr)
+        return 2
+    waiting = [["gui"], ["qa", "embodied"]]
+    processes: list[subprocess.Popen[bytes] | None] = [None, None]
+    while any(waiting) or any(processes):
+        for lane, names in enumerate(waiting):
+            process = processes[lane]
+            if process is not None and process.poll() is not None:
+                if process.returncode:
+                    print(f"a track of the demo failed with status {process.returncode}", file=sys.stderr)
+                    return 1
+                processes[lane] = None
+            if processes[lane] is None and names:
+                command = [sys.executable, __file__, "--track", names.pop(0), "--out", args.out]
+                command += ["--seed", str(args.seed), "--eval-tasks", str(args.eval_tasks), "--scale", str(args.scale)]
+                processes[lane] = subprocess.Popen(command, env=os.environ | THREADS)
+        time.sleep(0.2)
+
+    console = Console()
+    results = {name: json.loads((out / name / "result.json").read_text()) for name in TRACKS}
+    rows, befores, afters = [], [], []
+    for name in ("gui", "qa"):
+        result = results[name]
+        before, after = result["before"], result["after"]
+        befores += before
+        afters += after
+        difference = paired_difference(before, after)
+        row = [
+            result["env"],
+            proportion(before),
+            proportion(after),
+            difference,
+            f"{sum(result['blind']) / len(before):.3f}",
+        ]
+        rows.append(row)
+    pooled = paired_difference(befores, afters)
+    rows.append(["both", "", "", pooled, ""])
+    title = f"Held-out success on {args.eval_tasks} tasks each, 95 % intervals"
+    console.print(table(title, ["environment", "warm start", "trained", "paired difference", "blind"], rows))
+    acting = results["embodied"]["acting"]
+    console.print(f"{results['embodied']['env']}: warm start shown acting, {sum(acting)} of {len(acting)} reached")
+    for name in TRACKS:
+        console.print(f"replay:      saccade replay {out / name / 'run'}", highlight=False)
+    console.print(f"tensorboard: tensorboard --logdir {out}", highlight=False)
+    if pooled.low <= 0:
+        console.print("[bold red]the trained policies are not better than their warm starts[/]")
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    arguments = tyro.cli(Arguments, description=__doc__)
+    if arguments.track:
+        run_track(arguments.track, arguments)
+    else:
+        sys.exit(main(arguments))
