@@ -21,6 +21,7 @@ from saccade.envs.errors import ActionError, near
 Kind = Literal["x", "y", "int", "float", "str", "ref", "bool", "list"]
 Value = int | float | str | bool | list[Any]
 MAX_ACTION_LENGTH = 10_000
+_HUGE = 1e300
 
 _REQUIRED: Any = object()
 
@@ -212,9 +213,12 @@ def _parse_call(text: str) -> ast.Call:
 def _literal(node: ast.expr) -> Any:
     """The value of a literal: number, string, boolean, or a flat list of them."""
     if isinstance(node, ast.Constant) and isinstance(node.value, (bool, int, float, str)):
+        if isinstance(node.value, (int, float)) and not abs(node.value) < _HUGE:
+            raise ActionError("numbers must be finite and have at most 300 digits")  # longer ones cannot even be shown
         return node.value
     if isinstance(node, ast.UnaryOp) and isinstance(node.op, (ast.USub, ast.UAdd)):
-        value = _literal(node.operand)
+        # One sign only: a recursion as deep as the text is long could not be stopped in time.
+        value = _literal(node.operand) if isinstance(node.operand, ast.Constant) else None
         if isinstance(value, (int, float)) and not isinstance(value, bool):
             return -value if isinstance(node.op, ast.USub) else value
     if isinstance(node, ast.List) and all(isinstance(item, ast.Constant) for item in node.elts):
