@@ -30,6 +30,7 @@ from saccade.envs.replay.media import wav
 from saccade.envs.replay.record import Record, strict_json
 from saccade.envs.replay.store import ReplayStore
 
+_ASSETS = ("viewer.html", "viewer.css", "text.js", "tokens.js", "viewer.js")
 _LOG = logging.getLogger(__name__)
 
 
@@ -85,7 +86,8 @@ def _last(records: Iterable[Record], limit: int | None) -> tuple[int, list[Recor
 
 def _page(title: str, data: Mapping[str, Any]) -> str:
     folder = resources.files("saccade.envs.replay") / "assets"
-    page, style, script = ((folder / f"viewer.{kind}").read_text("utf-8") for kind in ("html", "css", "js"))
+    page, style, *scripts = ((folder / name).read_text("utf-8") for name in _ASSETS)
+    script = "".join(scripts)
     policy = (
         f"default-src 'none'; img-src data:; media-src data:; style-src {_hash(style)}; script-src {_hash(script)}; "
         "base-uri 'none'; form-action 'none'"

@@ -1,12 +1,10 @@
-// The replay viewer. Everything that models and worlds wrote enters the page through `put`, as text nodes only.
+// The replay viewer: a list of episodes, one episode or one group, and a timeline. Texts go through `put` of text.js.
 "use strict";
 (() => {
   const data = JSON.parse(document.getElementById("replay-data").textContent);
   const media = new Map(Object.entries(data.media));
-  const $ = (id) => document.getElementById(id);
   const SPEEDS = [0.5, 1, 2, 4];
   const TURN_MS = 1000;
-  const LEAST_LOGPROB = -5;
   const VOID = new Set(["infra", "engine", "stale"]);
   const CAUSES = {
     goal: "the goal was reached", failed: "it ended without success", gave_up: "the agent gave up",
@@ -14,58 +12,6 @@
     infra: "the world broke; never trained on", engine: "the engine was lost; never trained on",
     stale: "its weights were too old; never trained on",
   };
-
-  // Text
-
-  // Control, zero-width and bidirectional characters could hide or reorder what is read: they are shown by name.
-  const HIDDEN = /[\u0000-\u0008\u000b-\u001f\u007f-\u009f\u00ad\u061c\u180e\u200b\u200e\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb]|[\u{e0000}-\u{e007f}]|\p{Surrogate}/gu;
-
-  function put(node, value) {
-    const text = String(value);
-    let from = 0;
-    for (const match of text.matchAll(HIDDEN)) {
-      node.append(text.slice(from, match.index));
-      const name = match[0].codePointAt(0).toString(16).toUpperCase().padStart(4, "0");
-      const shown = document.createElement("span");
-      shown.className = "control";
-      shown.textContent = name;
-      shown.title = "U+" + name;
-      node.append(shown);
-      from = match.index + match[0].length;
-    }
-    node.append(text.slice(from));
-    return node;
-  }
-
-  function el(tag, className, ...children) {
-    const node = document.createElement(tag);
-    if (className) node.className = className;
-    for (const child of children) {
-      if (child instanceof Node) node.append(child);
-      else if (child !== null && child !== undefined && child !== false) put(node, child);
-    }
-    return node;
-  }
-
-  function button(className, label, act, ...children) {
-    const node = el("button", className, ...children);
-    node.type = "button";
-    if (label) node.setAttribute("aria-label", label);
-    node.addEventListener("click", act);
-    return node;
-  }
-
-  const isNumber = (value) => typeof value === "number" && Number.isFinite(value);
-  const minus = (text) => text.replace("-", "\u2212");
-  function number(value, digits = 3) {
-    if (!isNumber(value)) return "not finite";
-    return minus(Number(value.toFixed(digits)) === 0 && value !== 0 ? value.toExponential(1) : String(+value.toFixed(digits)));
-  }
-  const fixed = (value) => (isNumber(value) ? minus(value.toFixed(2)) : "not finite");
-  const signed = (value, digits) => (isNumber(value) && value > 0 ? "+" : "") + number(value, digits);
-  const signOf = (value) => (value > 0 ? "positive" : value < 0 ? "negative" : "");
-  const plural = (count, word) => `${count} ${word}${count === 1 ? "" : "s"}`;
-  const sum = (values) => values.reduce((total, value) => total + (isNumber(value) ? value : 0), 0);
 
   // Episodes
 
@@ -264,7 +210,6 @@
 
   // The turn
 
-  function block(title, ...children) { return el("section", "block", el("h3", "", title), ...children); }
   function fold(title, ...children) { return el("section", "block", el("details", "", el("summary", "", title), ...children)); }
   function fact(value, label, className = "") { return el("div", `fact ${className}`, el("b", "", value), el("span", "", label)); }
 
@@ -297,7 +242,7 @@
     const terms = Object.entries(now.reward_terms || {});
     if (terms.length) outcome.append(el("div", "terms", ...terms.map(([name, value]) => el("span", "term", el("span", "", `${name} `), signed(value)))));
     detail.append(outcome);
-    if ((turn.tokens || []).length) detail.append(tokens(turn));
+    if ((turn.tokens || []).length) detail.append(tokens(turn, state.tint, greatest, (kind) => { state.tint = kind; }));
     else if (now.reply && now.reply !== now.action) detail.append(fold("Reply, as written", el("code", "code", now.reply)));
   }
 
@@ -308,79 +253,6 @@
     if (raw.failure) node.append(el("div", "complaint", el("span", "", raw.failure)));
     return node;
   }
-
-  // Tokens
-
-  function tokens(turn) {
-    const kinds = [["advantages", "Advantage"], ["logprobs", "Log-probability"]].filter(([kind]) => (turn[kind] || []).some(isNumber));
-    const tint = kinds.some(([kind]) => kind === state.tint) ? state.tint : kinds.length ? kinds[0][0] : "";
-    const node = block(`Tokens (${turn.tokens.length})`);
-    const choice = el("div", "segmented");
-    choice.setAttribute("role", "group");
-    choice.setAttribute("aria-label", "Colour of the tokens");
-    for (const [kind, label] of kinds) {
-      const each = button("", "", () => { state.tint = kind; node.replaceWith(tokens(turn)); }, label);
-      each.setAttribute("aria-pressed", String(kind === tint));
-      choice.append(each);
-    }
-    node.firstChild.append(choice);
-    const strip = el("div", "tokens");
-    turn.tokens.forEach((token, at) => strip.append(chip(turn, at, tint)));
-    node.append(strip, legend(turn, tint));
-    return node;
-  }
-
-  function chip(turn, at, tint) {
-    const node = el("span", "token");
-    for (const piece of String(turn.tokens[at]).split(/( |\n|\t)/)) {
-      if (piece === " ") node.append(el("i", "", "\u00b7"));
-      else if (piece === "\n") node.append(el("i", "", "\u21b5"));
-      else if (piece === "\t") node.append(el("i", "", "\u21e5"));
-      else put(node, piece);
-    }
-    const value = tint && turn[tint] ? turn[tint][at] : null;
-    if (isNumber(value)) {
-      const share = tint === "advantages" ? Math.abs(value) / greatest : Math.min(1, value / LEAST_LOGPROB);
-      node.classList.add(tint === "logprobs" ? "logprob" : value >= 0 ? "advantage-up" : "advantage-down");
-      node.style.setProperty("--share", `${(Math.max(0, share) * 62).toFixed(1)}%`);
-    }
-    const versions = turn.versions || [];
-    if (at > 0 && versions.length && versions[at] !== versions[at - 1]) node.classList.add("switch");
-    node.tabIndex = -1;
-    node.addEventListener("pointerenter", () => tell(node, turn, at));
-    node.addEventListener("focus", () => tell(node, turn, at));
-    node.addEventListener("pointerleave", hush);
-    node.addEventListener("blur", hush);
-    return node;
-  }
-
-  function legend(turn, tint) {
-    if (!tint) return el("div", "legend", "no numbers were recorded");
-    const ends = tint === "advantages" ? [number(-greatest, 2), signed(greatest, 2)] : ["p = 1", `p \u2264 ${number(Math.exp(LEAST_LOGPROB), 3)}`];
-    const node = el("div", "legend", ends[0], el("span", `ramp ${tint === "advantages" ? "advantage" : "logprob"}`), ends[1], el("span", "grow"));
-    const logprobs = (turn.logprobs || []).filter(isNumber);
-    if (logprobs.length) node.append(el("span", "", `mean log-prob ${number(sum(logprobs) / logprobs.length)}`));
-    return node;
-  }
-
-  function tell(node, turn, at) {
-    const tip = $("tooltip");
-    tip.replaceChildren(el("b", "", JSON.stringify(turn.tokens[at])));
-    const fields = { logprobs: "log-probability", advantages: "advantage", versions: "weight version" };
-    for (const [key, values] of Object.entries(turn)) {
-      if (key === "tokens" || !Array.isArray(values) || values.length !== turn.tokens.length) continue;
-      const value = typeof values[at] === "number" || values[at] === null ? number(values[at], 4) : String(values[at]);
-      tip.append(el("div", "", el("span", "", fields[key] || key), el("span", "", value)));
-      if (key === "logprobs" && isNumber(values[at])) tip.append(el("div", "", el("span", "", "probability"), el("span", "", number(Math.exp(values[at]), 4))));
-    }
-    tip.hidden = false;
-    const anchor = node.getBoundingClientRect();
-    const box = tip.getBoundingClientRect();
-    const left = Math.min(Math.max(8, anchor.left + anchor.width / 2 - box.width / 2), innerWidth - box.width - 8);
-    const top = anchor.top - box.height - 7 > 4 ? anchor.top - box.height - 7 : anchor.bottom + 7;
-    tip.style.transform = `translate(${Math.round(left)}px, ${Math.round(top)}px)`;
-  }
-  function hush() { $("tooltip").hidden = true; }
 
   // The head, the group and the timeline
 
