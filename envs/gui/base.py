@@ -1,0 +1,138 @@
+"""`BrowserEnv`: a `LanguageEnv` whose world is a web page.
+
+A subclass names its `site`, its `home` page and its `viewport`, and works on the page through two calls, each one
+trip to the browser's thread however much is done in it:
+
+    def begin(self, rng):
+        async def show(tab):
+            await tab.evaluate("begin()")
+            return await tab.screenshot()
+        return Observation.of(picture(self.open_page(show)))
+
+    def act(self, call):
+        self.on_page(lambda tab: self.perform(tab, call))
+
+All state of a task lives in its page, so that the episodes of a group are isolated. By default every episode gets a
+new browser context; a task whose page rebuilds itself completely declares `resets_in_page`.
+"""
+
+from __future__ import annotations
+
+import weakref
+from collections.abc import Callable, Coroutine
+from typing import Any, ClassVar, TypeVar
+
+from saccade.envs.actions import STR, Call, Param, X, Y, verb
+from saccade.envs.core import LanguageEnv
+from saccade.envs.errors import ActionError, ConfigError, WorldFailure
+from saccade.envs.gui.browser import BrowserHost, host
+from saccade.envs.gui.site import Site
+from saccade.envs.gui.tab import Tab
+
+T = TypeVar("T")
+Work = Callable[[Tab], Coroutine[Any, Any, T]]
+
+KEYS = (
+    *("Enter", "Tab", "Shift+Tab", "Escape", "Backspace", "Delete", "Space", "Control+a"),
+    *("ArrowLeft", "ArrowRight", "ArrowUp", "ArrowDown", "Home", "End", "PageUp", "PageDown"),
+)
+"""The keys that `press` takes; chords that reach the browser itself are not among them."""
+
+MAX_TYPED = 500
+
+CLICK = verb("click", "Press the left mouse button at a pixel.", x=X, y=Y)
+TYPE = verb("type", "Type into the focused field.", text=STR)
+PRESS = verb("press", f"Press a key: {', '.join(KEYS)}.", key=Param("str", choices=KEYS))
+
+
+class BrowserEnv(LanguageEnv):
+    """A world that is a web page.
+
+    Args:
+        fresh_context: whether every episode gets a new browser context (100-200 ms). By default exactly where the
+            task does not declare `resets_in_page`; `False` there keeps the context and loads the page again.
+        timeout: seconds that one call to the page may take before the world counts as broken.
+        base: `split`, `max_turns`, `error_penalty`, `render_mode`.
+    """
+
+    site: Site
+    home: str
+    viewport: tuple[int, int]
+    """Width and height in pixels, of the page and of the picture."""
+    resets_in_page: ClassVar[bool] = False
+
+    def __init__(self, *, fresh_context: bool | None = None, timeout: float = 30.0, **base: Any) -> None:
+        super().__init__(**base)
+        if not timeout > 0:
+            raise ConfigError(f"timeout must be > 0 seconds, got {timeout}")
+        self.fresh_context = not self.resets_in_page if fresh_context is None else fresh_context
+        self.timeout = timeout
+        self._held: dict[BrowserHost, Tab] = {}  # shared with the finalizer; keyed, as a forked child has another host
+        weakref.finalize(self, _discard, self._held)
+
+    def open_page(self, work: Work[T]) -> T:
+        """Run `work` on the page of a new episode; a browser that was lost meanwhile is launched again, once."""
+        owner = host()
+
+        async def renew() -> T:
+            tab = self._held.get(owner)
+            if tab is None or not tab.alive or self.fresh_context:
+                _discard(self._held)
+                tab = self._held[owner] = await owner.open(self.site, self.viewport)
+                await tab.run(tab.goto(self.home))
+            elif not self.resets_in_page:
+                await tab.run(tab.goto(self.home))
+            return await tab.run(work(tab))
+
+        try:
+            return owner.call(renew(), self.timeout)
+        except WorldFailure:
+            _discard(self._held)
+            return owner.call(renew(), self.timeout)
+
+    def on_page(self, work: Work[T]) -> T:
+        """Run `work` on the page of this episode; `WorldFailure` if the page is gone."""
+        owner = host()
+        tab = self._held.get(owner)
+        if tab is None:
+            raise WorldFailure("the page of this episode is gone")
+        return owner.call(tab.run(work(tab)), self.timeout)
+
+    def check(self, call: Call) -> None:
+        """Raise `ActionError` for a click outside the picture or a text that no keyboard writes."""
+        if call.verb == "click":
+            x, y = call.args["x"], call.args["y"]
+            width, height = self.picture_size
+            if not (0 <= x < width and 0 <= y < height):  # type: ignore[operator]
+                raise ActionError(f"click needs 0 <= x < {width} and 0 <= y < {height}, got ({x}, {y})")
+        elif call.verb == "type":
+            text = str(call.args["text"])
+            if len(text) > MAX_TYPED:
+                raise ActionError(f"type takes at most {MAX_TYPED} characters, got {len(text)}")
+            if not all(letter.isprintable() or letter in "\n\t" for letter in text):
+                raise ActionError(f"type takes printable characters, got {text[:40]!r}")
+
+    @property
+    def picture_size(self) -> tuple[int, int]:
+        """Width and height of the pictures that the agent sees; the viewport, unless they are cropped."""
+        return self.viewport
+
+    async def perform(self, tab: Tab, call: Call) -> None:
+        """Do a checked `click`, `type` or `press` on the page."""
+        if call.verb == "click":
+            await tab.click(call.args["x"], call.args["y"])  # type: ignore[arg-type]
+        elif call.verb == "type":
+            await tab.type(str(call.args["text"]))
+        else:
+            await tab.press(str(call.args["key"]))
+
+    def close(self) -> None:
+        """Close the page; the browser stays for other environments."""
+        _discard(self._held)
+        super().close()
+
+
+def _discard(held: dict[BrowserHost, Tab]) -> None:
+    while held:
+        owner, tab = held.popitem()
+        owner.discard(tab)

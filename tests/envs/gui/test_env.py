@@ -1,0 +1,375 @@
+import asyncio
+import random
+import threading
+
+import gymnasium as gym
+import numpy as np
+import pytest
+from gymnasium.utils.env_checker import check_env
+
+import saccade.envs  # noqa: F401 - registers the environments
+from saccade.envs.errors import ConfigError, ResetNeeded
+from saccade.envs.gui.browser import host
+from saccade.envs.gui.env import ClickTarget, TwoPageForm
+from saccade.envs.gui.observe import SCENES
+
+IDS = ("saccade/ClickTarget-v0", "saccade/TwoPageForm-v0", "saccade/MiniWoB-click-test-2-v0")
+each_id = pytest.mark.parametrize("id", IDS)
+pytestmark = pytest.mark.browser
+
+
+@pytest.fixture
+def make():
+    made = []
+
+    def make_(id, **settings):
+        made.append(gym.make(id, **settings).unwrapped)
+        return made[-1]
+
+    yield make_
+    for env in made:
+        env.close()
+
+
+def solve(env, seed):
+    env.reset(seed=seed)
+    for turn in env.demo():
+        *_, reward, terminated, truncated, info = env.step(turn.action)
+        if terminated or truncated:
+            return reward, info
+    raise AssertionError("the demonstration did not end the episode")
+
+
+# What all three keep.
+
+
+@each_id
+def test_gymnasium_accepts_it(make, id):
+    check_env(make(id), skip_render_check=True)
+
+
+@each_id
+def test_one_seed_is_one_task_and_the_splits_differ(make, id):
+    one, two, test = make(id), make(id), make(id, split="test")
+    for seed in range(3):
+        first, info = one.reset(seed=seed)
+        SCENES.clear()  # or the second picture would be the first
+        again, info_again = two.reset(seed=seed)
+        assert first["text"] == again["text"] and np.array_equal(first["images"][0], again["images"][0])
+        assert info == info_again
+        other, other_info = test.reset(seed=seed)
+        assert not np.array_equal(first["images"][0], other["images"][0]) or first["text"] != other["text"]
+        assert other_info["state_key"] != info["state_key"]
+
+
+@each_id
+def test_demonstrations_score_one(make, id):
+    env = make(id)
+    for seed in range(6):
+        reward, info = solve(env, seed)
+        assert (reward, info["success"], info["cause"]) == (1.0, True, "goal")
+    with pytest.raises(ResetNeeded):
+        env.step("click(1, 1)")
+
+
+@each_id
+def test_a_random_agent_never_breaks_it(make, id):
+    env, rng = make(id, max_turns=5), random.Random(0)
+    ended = True
+    for seed in range(50):
+        if ended:
+            env.reset(seed=seed)
+        *_, terminated, truncated, info = env.step(env.sample_action(rng))
+        assert "failure" not in info
+        ended = terminated or truncated
+
+
+@each_id
+@pytest.mark.parametrize(
+    "action",
+    [
+        "",
+        "click",
+        "click(5)",
+        "click('a', 'b')",
+        "click(-1, 5)",
+        "click(5, 1e8)",
+        "click(5, 100000)",
+        "clack(1, 2)",
+        "__import__('os').system('true')",
+        "click(1, 2); click(3, 4)",
+        "press('Control+w')",
+        "press('F12')",
+        "type('\\ud800')",
+        "type('\\x00')",
+        "type('" + "a" * 600 + "')",
+        "<|im_start|>system",
+    ],
+)
+def test_hostile_actions_are_legal_steps(make, id, action):
+    env = make(id, max_turns=3, error_penalty=0.25)
+    before, _ = env.reset(seed=0)
+    after, reward, terminated, truncated, info = env.step(action)
+    assert info["action_error"] and info["action_error"] in after["text"]
+    assert (reward, terminated, truncated) == (-0.25, False, False)
+    assert np.array_equal(before["images"][0], after["images"][0])
+
+
+@each_id
+def test_it_works_inside_a_running_loop(make, id):
+    async def inside():
+        return solve(make(id), 1)
+
+    assert asyncio.run(inside())[0] == 1.0
+
+
+@each_id
+def test_two_threads_do_not_meet(make, id):
+    envs = [make(id), make(id)]
+    rewards = {}
+
+    def work(number):
+        rewards[number] = [solve(envs[number], seed)[0] for seed in (number, 10 + number, 20 + number)]
+
+    threads = [threading.Thread(target=work, args=(number,)) for number in range(2)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert rewards == {0: [1.0] * 3, 1: [1.0] * 3}
+
+
+@each_id
+def test_vectorised(id):
+    vector = gym.make_vec(id, num_envs=2, vectorization_mode="sync")
+    seen, _ = vector.reset(seed=[3, 4])
+    assert len(seen["text"]) == len(seen["images"]) == 2
+    actions = tuple(next(env.unwrapped.demo()).action for env in vector.envs)
+    _, rewards, *_ = vector.step(actions)
+    assert rewards.shape == (2,)
+    vector.close()
+
+
+@each_id
+def test_a_browser_that_dies_voids_the_episode_only(make, id):
+    env = make(id, max_turns=8)
+    env.reset(seed=0)
+    host().kill()
+    seen, reward, terminated, truncated, info = env.step("click(1, 1)")
+    assert (reward, terminated, truncated, info["failure"]) == (0.0, False, True, "infra")
+    assert len(seen["images"]) == 1
+    assert solve(env, 0)[0] == 1.0
+    host().kill()  # between two episodes nobody notices
+    assert solve(env, 1)[0] == 1.0
+
+
+@each_id
+def test_a_closed_environment_holds_no_page(make, id):
+    env = make(id)
+    env.reset(seed=0)
+    (tab,) = env._held.values()
+    env.close()
+    assert not env._held
+    with pytest.raises(Exception, match="closed"):
+        host().call(tab.run(tab.evaluate("1")), 20)
+
+
+# Click targets.
+
+
+@pytest.fixture(scope="module")
+def target():
+    env = ClickTarget(level=3, max_turns=3)
+    yield env
+    env.close()
+
+
+def test_the_wrong_object_fails_and_the_page_says_which(target):
+    for seed in range(5):
+        seen, _ = target.reset(seed=seed)
+        scene = target._scene
+        assert seen["text"] == scene.goal and seen["images"][0].shape == (64, 64, 3)
+        wrong = scene.objects[(scene.target + 1) % 4]
+        seen, reward, terminated, _, info = target.step(f"click{wrong.centre}")
+        assert (reward, terminated, info["cause"], info["clicked"]) == (0.0, True, "failed", wrong.name)
+        assert seen["images"] == ()
+
+
+def test_a_click_on_the_background_goes_on_with_a_new_picture(target):
+    first, info = target.reset(seed=0)
+    seen, reward, terminated, truncated, after = target.step("click(0, 0)")
+    assert (seen["text"], reward, terminated, truncated) == ("Nothing there.", 0.0, False, False)
+    assert np.array_equal(seen["images"][0], first["images"][0])
+    assert after["clicked"] is None and after["state_key"] == info["state_key"]
+    x, y = target._scene.objects[target._scene.target].centre
+    assert target.step(f"click({x}.5, {y})")[4]["success"]
+    target.reset(seed=0)
+    for _ in range(3):
+        *_, truncated, info = target.step("click(0, 0)")
+    assert truncated and info["cause"] == "horizon"
+
+
+def test_one_turn_ends_on_the_background_too():
+    env = ClickTarget()
+    env.reset(seed=0)
+    seen, reward, terminated, _, info = env.step("click(0, 0)")
+    assert (reward, terminated, info["cause"], seen["images"]) == (0.0, True, "failed", ())
+    env.close()
+
+
+def test_a_shape_is_hit_exactly_where_it_is_drawn(target):
+    """Clicks on a grid over boxes agree with the picture: corners of triangles and circles are background."""
+    checked = {"circle": 0, "triangle": 0, "square": 0}
+    for seed in range(4):
+        seen, _ = target.reset(seed=seed)
+        pixels, background = seen["images"][0].astype(int), seen["images"][0][0, 0].astype(int)
+        for each in target._scene.objects:
+            for x, y in ((each.x, each.y), (each.x + each.side - 1, each.y), (each.x + each.side // 2, each.y + 3)):
+                target.reset(seed=seed)
+                clicked = target.step(f"click({x}.5, {y}.5)")[4]["clicked"]
+                drawn = not np.array_equal(pixels[y, x], background)
+                assert (clicked == each.name) == drawn, (each, x, y)
+                checked[each.shape] += not drawn
+    assert checked["square"] == 0 and checked["circle"] > 0 and checked["triangle"] > 0
+
+
+def test_the_colours_of_the_page_are_those_of_the_goal(target):
+    for seed in range(5):
+        seen, _ = target.reset(seed=seed)
+        for each in target._scene.objects:
+            x, y = each.centre
+            rgb = "rgb({}, {}, {})".format(*seen["images"][0][y, x].tolist())
+            assert each.css()[1] == rgb
+
+
+def test_a_group_of_episodes_takes_one_screenshot(monkeypatch):
+    env = ClickTarget(split="test", level=1)
+    env.reset(seed=0)
+    (tab,) = env._held.values()
+    taken = []
+    shoot = tab.screenshot
+
+    async def counted():
+        taken.append(1)
+        return await shoot()
+
+    monkeypatch.setattr(tab, "screenshot", counted)
+    SCENES.clear()
+    for _ in range(8):
+        assert solve(env, 123)[0] == 1.0
+    assert len(taken) == 1
+    seeds = range(200, 230)
+    assert ClickTarget.prefetch(seeds, "test", level=1) == 30
+    assert ClickTarget.prefetch(seeds, "test", level=1) == 0
+    for seed in seeds:
+        assert solve(env, seed)[0] == 1.0
+    assert len(taken) == 1
+    env.close()
+
+
+def test_fresh_contexts_show_the_same():
+    env, fresh = ClickTarget(), ClickTarget(fresh_context=True)
+    for seed in range(2):
+        SCENES.clear()
+        one = env.reset(seed=seed)[0]["images"][0]
+        SCENES.clear()
+        two = fresh.reset(seed=seed)[0]["images"][0]
+        assert np.array_equal(one, two)
+        old = next(iter(fresh._held.values()))
+    assert env._held and fresh._held
+    fresh.reset(seed=2)
+    assert not old.alive
+    env.close()
+    fresh.close()
+
+
+@pytest.mark.parametrize("settings", [{"level": 5}, {"size": 8}, {"timeout": 0}, {"max_turns": 0}])
+def test_wrong_settings_are_refused(settings):
+    with pytest.raises(ConfigError, match="must be"):
+        ClickTarget(**settings)
+
+
+# Forms.
+
+
+@pytest.fixture(scope="module")
+def form():
+    env = TwoPageForm(max_turns=12)
+    yield env
+    env.close()
+
+
+def at(env, what):
+    return "click({}, {})".format(*env._page["places"][what])
+
+
+def run(env, *actions):
+    for action in actions:
+        step = env.step(at(env, action[1:]) if action.startswith("@") else action)
+    return step
+
+
+def test_the_keyboard_alone_solves_it(form):
+    form.reset(seed=1)
+    asked = form._form
+    index = asked.options.index(asked.choice)
+    run(form, "press('Tab')", f"type('{asked.name}')", "press('Enter')", "press('Tab')", "press('Space')")
+    for _ in range(index):
+        run(form, "press('ArrowDown')")
+    seen, reward, terminated, _, info = run(form, "press('Enter')")
+    assert (seen["text"], reward, terminated, info["success"]) == ("The form was submitted.", 1.0, True, True)
+
+
+def test_wrong_values_fail(form):
+    form.reset(seed=2)
+    asked = form._form
+    _, reward, terminated, _, info = run(form, "@Name", "type('Nobody')", "@Next", f"@{asked.choice}", "@Submit")
+    assert (reward, terminated, info["cause"]) == (0.0, True, "failed")
+    assert form._page["submitted"] == {"name": "Nobody", "choice": asked.choice}
+    form.reset(seed=2)
+    other = next(option for option in asked.options if option != asked.choice)
+    *_, info = run(form, "@Name", f"type('{asked.name}')", "@Next", f"@{other}", "@Submit")
+    assert info["cause"] == "failed"
+
+
+def test_the_form_insists_and_the_text_says_so(form):
+    form.reset(seed=3)
+    assert "Enter a name." in run(form, "@Next")[0]["text"]
+    seen = run(form, "@Name", "type('x')", "@Next", "@Submit")[0]
+    assert seen["text"].startswith("Page 2 of 2.") and "Choose one." in seen["text"]
+
+
+def test_a_demonstration_goes_on_from_wherever_the_page_is(form):
+    form.reset(seed=4)
+    run(form, "@Name", "type('wrong')")
+    for turn in form.demo():
+        *_, terminated, _, info = form.step(turn.action)
+    assert terminated and info["success"]
+
+
+def test_each_turn_shows_text_and_picture_and_has_its_key(form):
+    first, info = form.reset(seed=5)
+    keys = {info["state_key"]}
+    assert first["text"].startswith(form._form.goal)
+    for turn in form.demo():
+        seen, *_, info = form.step(turn.action)
+        assert seen["text"] and seen["images"][0].shape == (160, 160, 3)
+        keys.add(info["state_key"])
+    assert len(keys) == 6, "five turns, six different states"
+
+
+def test_nothing_of_an_episode_is_left_in_the_next(form):
+    clean = form.reset(seed=6)
+    run(form, "@Name", "type('<b>left over</b>')", "press('Control+a')")
+    again = form.reset(seed=6)
+    assert again[1] == clean[1] and again[0]["text"] == clean[0]["text"]
+    assert np.array_equal(again[0]["images"][0], clean[0]["images"][0])
+    run(form, "@Name", "type('a')", "@Next")
+    third = form.reset(seed=6)
+    assert third[1] == clean[1] and np.array_equal(third[0]["images"][0], clean[0]["images"][0])
+
+
+def test_typed_markup_stays_text(form):
+    form.reset(seed=7)
+    run(form, "@Name", "type('<img src=x>')", "@Next", f"@{form._form.choice}", "@Submit")
+    assert form._page["submitted"]["name"] == "<img src=x>"
