@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import logging
 import time
 import traceback
 from collections import deque
@@ -35,6 +36,7 @@ from saccade.envs.observation import Observation
 from saccade.envs.task import TaskSpec, prefetch
 
 R = TypeVar("R")
+_LOG = logging.getLogger(__name__)
 NO_STEP: tuple[Any, float, bool, bool, dict[str, Any]] = (None, 0.0, False, True, {})
 """What a turn that never reached the world came to."""
 Progress = Callable[[Trajectory], None]
@@ -152,7 +154,9 @@ class Runner:
         try:
             env = await slot.environment(job.task)
             _, info = await slot.call(lambda: env.reset(seed=job.task.seed))
-        except (WorldFailure, TimeoutError) as failure:
+        except ConfigError:
+            raise
+        except Exception as failure:
             slot.discard(job.task)
             return record.end(Cause.INFRA, None, failure=_describe(failure))
         session = self.agent.begin(env)
@@ -175,7 +179,7 @@ class Runner:
             started = time.perf_counter()
             try:
                 outcome = await slot.call(lambda action=reply.action: env.step(action))  # type: ignore[misc]
-            except (WorldFailure, TimeoutError) as failure:
+            except Exception as failure:
                 slot.discard(job.task)
                 return record.end(Cause.INFRA, view, failure=_describe(failure))
             _, _, terminated, truncated, info = outcome
@@ -291,4 +295,5 @@ def _seed(run_seed: int, key: str, turn: int) -> int:
 
 
 def _describe(failure: BaseException) -> str:
+    _LOG.warning("an episode was lost to its world", exc_info=failure)
     return "".join(traceback.format_exception_only(failure)).strip()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import inspect
 import json
 from collections.abc import Iterable, Mapping
@@ -75,12 +76,7 @@ def make(id: str, **kwargs: Any) -> gym.Env[Any, Any]:
 
 def check(id: str, kwargs: Mapping[str, Any]) -> None:
     """Raise `ConfigError` unless the id is registered and its environment has all these settings."""
-    try:
-        entry = gym.spec(id).entry_point
-    except (gym.error.Error, ImportError) as error:
-        known = [name for name in gym.registry if name.startswith("saccade/")]
-        raise ConfigError(f"unknown environment id {id!r}; {near(id, known, 'registered')}") from error
-    allowed = settings_of(gym.envs.registration.load_env_creator(entry) if isinstance(entry, str) else entry)
+    allowed = settings_of(_creator(id))
     for name in kwargs:
         if name not in allowed:
             raise ConfigError(f"{id} has no setting {name!r}; {near(name, allowed, 'settings')}")
@@ -93,12 +89,24 @@ def prefetch(tasks: Iterable[TaskSpec]) -> int:
         by_env.setdefault(task.env_key, []).append(task)
     made = 0
     for group in by_env.values():
-        entry = gym.spec(group[0].id).entry_point
-        cls: Any = gym.envs.registration.load_env_creator(entry) if isinstance(entry, str) else entry
+        cls = _creator(group[0].id)
         if hasattr(cls, "prefetch"):
             seeds = dict.fromkeys(task.seed for task in group)
             made += cls.prefetch(seeds, group[0].split, **group[0].kwargs)
     return made
+
+
+def _creator(id: str) -> Any:
+    """The class or function behind an id, or behind `module:id`."""
+    module, colon, name = id.rpartition(":")
+    try:
+        if colon:
+            importlib.import_module(module)
+        entry = gym.spec(name).entry_point
+    except (gym.error.Error, ImportError) as error:
+        known = [each for each in gym.registry if each.startswith("saccade/")]
+        raise ConfigError(f"unknown environment id {id!r}; {near(name, known, 'registered')}") from error
+    return gym.envs.registration.load_env_creator(entry) if isinstance(entry, str) else entry
 
 
 def settings_of(cls: Any) -> list[str]:

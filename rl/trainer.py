@@ -25,8 +25,8 @@ from saccade.agents.evaluation import Evaluation, evaluate
 from saccade.agents.load import load_model, save_agent_config, saved_agent_config
 from saccade.agents.runner import Job, Runner
 from saccade.agents.trajectory import Trajectory
-from saccade.envs.episode import Episode
-from saccade.envs.errors import ConfigError
+from saccade.envs.episode import Ending, Episode
+from saccade.envs.errors import ConfigError, WorldFailure
 from saccade.envs.replay import ReplayStore
 from saccade.envs.task import TaskSource
 from saccade.rl.advantages import Floats, make_estimator
@@ -111,6 +111,9 @@ class Trainer:
         started = time.perf_counter()
         trajectories = self.runner.run(self.jobs(update), scope=f"train/{update:05d}", seed=self.config.seed)
         rolled = time.perf_counter()
+        lost = [each.episode.failure for each in trajectories if each.episode.rule.ending is Ending.ABORTED]
+        if len(lost) == len(trajectories):
+            raise WorldFailure(f"all {len(lost)} episodes of update {update} were lost; the first one: {lost[0]}")
         rollouts = rollouts_of(trajectories, self.config.rewards, self.config.gamma)
         advantages, rows, metrics = assign(trajectories, rollouts, self.estimator)
         if rows:

@@ -49,6 +49,8 @@ def draw(logprobs_BV: Tensor, uniform_B: Tensor, greedy_B: Tensor) -> Tensor:
         int64 [B]; never a token of probability 0.
     """
     cumulative = logprobs_BV.double().exp().cumsum(-1)
-    targets = uniform_B.unsqueeze(-1) * cumulative[:, -1:]
+    total = cumulative[:, -1:]
+    # Rounding must not reach the total itself: no token lies beyond it.
+    targets = torch.minimum(uniform_B.unsqueeze(-1) * total, torch.nextafter(total, torch.zeros_like(total)))
     sampled = torch.searchsorted(cumulative, targets, right=True).squeeze(-1)
     return torch.where(greedy_B, logprobs_BV.argmax(-1), sampled)

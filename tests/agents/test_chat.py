@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+
 from saccade.agents.engines.base import Completion, StopReason
 from saccade.agents.ledger import Kind
 from saccade.envs.errors import ConfigError

@@ -1,6 +1,7 @@
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+
 from saccade.agents.coordinates import CODECS, LocationTokenCodec, ThousandCodec, make_codec
 from saccade.envs.actions import STR, ActionSet, Answer, X, Y, verb
 from saccade.envs.errors import ConfigError

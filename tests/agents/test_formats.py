@@ -1,6 +1,7 @@
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+
 from saccade.agents.formats import FORMATS, make_format
 from saccade.envs.errors import ConfigError
 

@@ -1,5 +1,6 @@
 import numpy as np
 import pytest
+
 from saccade.agents.engines.base import Completion, StopReason
 from saccade.agents.ledger import Kind, Ledger, LedgerError
 from saccade.envs.observation import Image

@@ -1,0 +1,62 @@
+import asyncio
+import random
+
+import pytest
+
+from saccade.agents.engines.batcher import Batcher
+from saccade.envs.errors import ConfigError
+
+
+def run(deterministic, loops=6, turns=5, max_batch=4, seed=0):
+    """Loops that ask at random times; returns the batches that were served."""
+    batches = []
+
+    def serve(requests):
+        batches.append(list(requests))
+        return [request * 10 for request in requests]
+
+    async def main():
+        batcher = Batcher(serve, max_batch, deterministic)
+        chance = random.Random(seed)
+
+        async def loop(index):
+            with batcher.participant():
+                for turn in range(turns - index % 3):
+                    await asyncio.sleep(chance.random() * 0.01)
+                    request = turn * 100 + index
+                    assert await batcher.submit(request, f"{index:03d}") == request * 10
+
+        await asyncio.gather(*(loop(index) for index in range(loops)))
+        batcher.close()
+
+    asyncio.run(main())
+    return batches
+
+
+def test_deterministic_batches_do_not_depend_on_timing():
+    first = run(True, seed=1)
+    assert first == run(True, seed=2) == run(True, seed=3)
+    assert max(map(len, first)) == 4
+
+
+def test_fast_mode_serves_everyone_without_waiting_for_all():
+    batches = run(False)
+    assert sum(map(len, batches)) == 6 * 5 - (0 + 1 + 2) * 2
+
+
+def test_a_failure_reaches_everyone_who_waits():
+    async def main():
+        def serve(requests):
+            raise RuntimeError("out of memory")
+
+        batcher = Batcher(serve, 4, False)
+        found = await asyncio.gather(*(batcher.submit(i, str(i)) for i in range(3)), return_exceptions=True)
+        batcher.close()
+        return found
+
+    assert [str(error) for error in asyncio.run(main())] == ["out of memory"] * 3
+
+
+def test_an_empty_batch_is_refused():
+    with pytest.raises(ConfigError, match="max_batch"):
+        Batcher(list, 0, True)
