@@ -40,6 +40,12 @@ KEYS = (
 
 MAX_TYPED = 500
 
+OPENING = 300.0
+"""Seconds that a new page may wait for the launch of the browser and for other pages that are being opened."""
+
+GRACE = 10.0
+"""Seconds that the browser's thread may be late, before the caller stops waiting for it."""
+
 CLICK = verb("click", "Press the left mouse button at a pixel.", x=X, y=Y)
 TYPE = verb("type", "Type into the focused field.", text=STR)
 PRESS = verb("press", f"Press a key: {', '.join(KEYS)}.", key=Param("str", choices=KEYS))
@@ -79,16 +85,16 @@ class BrowserEnv(LanguageEnv):
             if tab is None or not tab.alive or self.fresh_context:
                 _discard(self._held)
                 tab = self._held[owner] = await owner.open(self.site, self.viewport)
-                await tab.run(tab.goto(self.home))
+                await tab.run(tab.goto(self.home), self.timeout)
             elif not self.resets_in_page:
-                await tab.run(tab.goto(self.home))
-            return await tab.run(work(tab))
+                await tab.run(tab.goto(self.home), self.timeout)
+            return await tab.run(work(tab), self.timeout)
 
         try:
-            return owner.call(renew(), self.timeout)
+            return owner.call(renew(), OPENING + 2 * self.timeout)
         except WorldFailure:
             _discard(self._held)
-            return owner.call(renew(), self.timeout)
+            return owner.call(renew(), OPENING + 2 * self.timeout)
 
     def on_page(self, work: Work[T]) -> T:
         """Run `work` on the page of this episode; `WorldFailure` if the page is gone."""
@@ -96,7 +102,7 @@ class BrowserEnv(LanguageEnv):
         tab = self._held.get(owner)
         if tab is None:
             raise WorldFailure("the page of this episode is gone")
-        return owner.call(tab.run(work(tab)), self.timeout)
+        return owner.call(tab.run(work(tab), self.timeout), self.timeout + GRACE)
 
     def check(self, call: Call) -> None:
         """Raise `ActionError` for a click outside the picture or a text that no keyboard writes."""

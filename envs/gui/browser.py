@@ -35,6 +35,15 @@ T = TypeVar("T")
 LAUNCH_TIMEOUT = 60.0
 """Seconds that starting the driver and the browser may take on a busy machine."""
 
+OPEN_TIMEOUT = 30.0
+"""Seconds that one new context and page may take, after which the browser counts as hung."""
+
+ANSWER_TIMEOUT = 5.0
+"""Seconds in which a browser that failed to open a page must answer anything, or it is killed."""
+
+OPEN_AT_ONCE = 4
+"""Renderers that start at the same time; more only slow each other down until the first ones time out."""
+
 ON_PATH = ("chromium-headless-shell", "chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 
 ARGUMENTS = (
@@ -105,6 +114,7 @@ class BrowserHost:
         self._loop = asyncio.new_event_loop()
         self._launching = asyncio.Lock()
         self._sharing = asyncio.Lock()
+        self._opening = asyncio.Semaphore(OPEN_AT_ONCE)
         self._thread = threading.Thread(target=self._loop.run_forever, name="saccade-browser", daemon=True)
         self._thread.start()
         atexit.register(self.close)
@@ -160,14 +170,15 @@ class BrowserHost:
 
     async def open(self, site: Site, viewport: tuple[int, int]) -> Tab:
         """A blank tab in a context of its own, which can reach `site` only; launches the browser where needed."""
-        browser = await self._running_browser()
-        try:
-            return await Tab.open(browser, site, viewport)
-        except Exception as error:
-            if not is_playwright_error(error) or await _answers(browser):
-                raise
-        await self._lose(browser)
-        return await Tab.open(await self._running_browser(), site, viewport)
+        async with self._opening:
+            browser = await self._running_browser()
+            try:
+                return await asyncio.wait_for(Tab.open(browser, site, viewport), OPEN_TIMEOUT)
+            except Exception as error:
+                if not _is_lost(error) or await _answers(browser):
+                    raise
+            await self._lose(browser)
+            return await asyncio.wait_for(Tab.open(await self._running_browser(), site, viewport), OPEN_TIMEOUT)
 
     async def shared(self, path: str, site: Site, viewport: tuple[int, int]) -> Tab:
         """A tab at `path` that stays open for the whole process; take its `lock` while using it."""
@@ -185,10 +196,10 @@ class BrowserHost:
                 try:
                     self._browser = await asyncio.wait_for(self._launch(), LAUNCH_TIMEOUT)
                 except Exception as error:
-                    if self._playwright is None or not is_playwright_error(error):
+                    if not _is_lost(error):
                         raise
                     self._playwright = None  # the driver may have died with the browser: once more, with another
-                    self._browser = await asyncio.wait_for(self._launch(), LAUNCH_TIMEOUT)
+                    self._browser = await self._launch_again()
         return self._browser
 
     async def _lose(self, browser: Browser) -> None:
@@ -197,6 +208,16 @@ class BrowserHost:
             if self._browser is browser:
                 self.kill()
                 self._browser = None
+
+    async def _launch_again(self) -> Browser:
+        try:
+            return await asyncio.wait_for(self._launch(), LAUNCH_TIMEOUT)
+        except Exception as error:
+            if not _is_lost(error):
+                raise
+            kind = WorldFailure if self.launches else ConfigError  # a browser that never ran is not installed well
+            hint = "; where the kernel allows no sandbox, set SACCADE_NO_SANDBOX=1" if "sandbox" in str(error) else ""
+            raise kind(f"Chromium could not be launched{hint}: {str(error)[:2000]}") from error
 
     async def _launch(self) -> Browser:
         try:
@@ -261,13 +282,17 @@ def is_playwright_error(error: BaseException) -> bool:
 async def _answers(browser: Browser) -> bool:
     """Whether the browser process is there; it takes a moment until Playwright knows that it is not."""
     try:
-        session = await asyncio.wait_for(browser.new_browser_cdp_session(), 5)
-        await asyncio.wait_for(session.detach(), 5)
+        session = await asyncio.wait_for(browser.new_browser_cdp_session(), ANSWER_TIMEOUT)
+        await asyncio.wait_for(session.detach(), ANSWER_TIMEOUT)
     except Exception as error:
-        if is_playwright_error(error) or isinstance(error, TimeoutError):
+        if _is_lost(error):
             return False
         raise
     return True
+
+
+def _is_lost(error: Exception) -> bool:
+    return isinstance(error, TimeoutError) or is_playwright_error(error)
 
 
 def _can_sandbox() -> bool:

@@ -77,12 +77,17 @@ class Tab:
         if not self._gone.done():
             self._gone.set_result(why)
 
-    async def run(self, work: Coroutine[Any, Any, T]) -> T:
-        """Await `work` on this tab, or fail as soon as the page is gone; a cancelled tab is abandoned."""
+    async def run(self, work: Coroutine[Any, Any, T], timeout: float | None = None) -> T:
+        """Await `work` on this tab; `WorldFailure` as soon as the page is gone, or after `timeout` seconds.
+
+        What did not end in time may still be going on in the page, so the tab is abandoned then.
+        """
         task = asyncio.ensure_future(work)
         try:
             either: set[asyncio.Future[Any]] = {task, self._gone}
-            await asyncio.wait(either, return_when=asyncio.FIRST_COMPLETED)
+            done, _ = await asyncio.wait(either, timeout=timeout, return_when=asyncio.FIRST_COMPLETED)
+            if not done:
+                self.abandon(f"the page did not answer within {timeout:g} s")
             if self._gone.done():
                 raise WorldFailure(self._gone.result())
             return task.result()

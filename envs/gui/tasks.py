@@ -1,4 +1,4 @@
-"""Seeded contents of the GUI tasks: frozen values, which `LanguageEnv.draw` splits by their `repr`."""
+"""Seeded contents of the GUI tasks: frozen values that `LanguageEnv.draw` splits by their `repr`."""
 
 from __future__ import annotations
 
@@ -134,12 +134,16 @@ CHOICES = ("red", "green", "blue", "white", "black", "pink")
 
 @dataclass(frozen=True)
 class Form:
-    """What a two-page form asks for: a name, and one of two or three options; `top` shifts its content down."""
+    """What a two-page form asks for: a name, and one of two or three options; `top` shifts its content down.
+
+    Forms are split into train and test by what they ask for, so only that is in the `repr`: the first page does not
+    show the options.
+    """
 
     name: str
     choice: str
-    options: tuple[str, ...]
-    top: int
+    options: tuple[str, ...] = field(repr=False)
+    top: int = field(repr=False)
 
     @property
     def goal(self) -> str:

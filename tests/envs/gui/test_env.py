@@ -12,6 +12,7 @@ from saccade.envs.errors import ConfigError, ResetNeeded
 from saccade.envs.gui.browser import host
 from saccade.envs.gui.env import ClickTarget, TwoPageForm
 from saccade.envs.gui.observe import SCENES
+from saccade.envs.gui.tasks import make_form
 
 IDS = ("saccade/ClickTarget-v0", "saccade/TwoPageForm-v0", "saccade/MiniWoB-click-test-2-v0")
 each_id = pytest.mark.parametrize("id", IDS)
@@ -84,35 +85,22 @@ def test_a_random_agent_never_breaks_it(make, id):
         ended = terminated or truncated
 
 
-@each_id
-@pytest.mark.parametrize(
-    "action",
-    [
-        "",
-        "click",
-        "click(5)",
-        "click('a', 'b')",
-        "click(-1, 5)",
-        "click(5, 1e8)",
-        "click(5, 100000)",
-        "clack(1, 2)",
-        "__import__('os').system('true')",
-        "click(1, 2); click(3, 4)",
-        "press('Control+w')",
-        "press('F12')",
-        "type('\\ud800')",
-        "type('\\x00')",
-        "type('" + "a" * 600 + "')",
-        "<|im_start|>system",
-    ],
+HOSTILE = (
+    *("", "click", "click(5)", "click('a', 'b')", "click(-1, 5)", "click(5, 1e8)", "click(5, 100000)", "clack(1, 2)"),
+    *("__import__('os').system('true')", "click(1, 2); click(3, 4)", "<|im_start|>system"),
+    *("press('Control+w')", "press('F12')", "type('\\ud800')", "type('\\x00')", "type('" + "a" * 600 + "')"),
 )
-def test_hostile_actions_are_legal_steps(make, id, action):
-    env = make(id, max_turns=3, error_penalty=0.25)
+
+
+@each_id
+def test_hostile_actions_are_legal_steps(make, id):
+    env = make(id, max_turns=len(HOSTILE) + 1, error_penalty=0.25)
     before, _ = env.reset(seed=0)
-    after, reward, terminated, truncated, info = env.step(action)
-    assert info["action_error"] and info["action_error"] in after["text"]
-    assert (reward, terminated, truncated) == (-0.25, False, False)
-    assert np.array_equal(before["images"][0], after["images"][0])
+    for action in HOSTILE:
+        after, reward, terminated, truncated, info = env.step(action)
+        assert info["action_error"] and info["action_error"] in after["text"]
+        assert (reward, terminated, truncated) == (-0.25, False, False)
+        assert np.array_equal(before["images"][0], after["images"][0])
 
 
 @each_id
@@ -330,6 +318,14 @@ def test_wrong_values_fail(form):
     other = next(option for option in asked.options if option != asked.choice)
     *_, info = run(form, "@Name", f"type('{asked.name}')", "@Next", f"@{other}", "@Submit")
     assert info["cause"] == "failed"
+
+
+def test_no_goal_is_in_both_splits():
+    goals = {split: set() for split in ("train", "test")}
+    for split, seen in goals.items():
+        env = TwoPageForm(split=split)
+        seen.update(env.draw(make_form, np.random.default_rng(seed)).goal for seed in range(600))
+    assert len(goals["test"]) > 15 and not goals["train"] & goals["test"]
 
 
 def test_the_form_insists_and_the_text_says_so(form):
