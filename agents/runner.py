@@ -181,10 +181,12 @@ class Runner:
                 outcome = await slot.call(lambda action=reply.action: env.step(action))  # type: ignore[misc]
             except Exception as failure:
                 slot.discard(job.task)
+                record.turn(view, session.raw, reply, None, state_key, time.perf_counter() - started)
                 return record.end(Cause.INFRA, view, failure=_describe(failure))
             _, _, terminated, truncated, info = outcome
             if info.get("failure"):
                 slot.discard(job.task)
+                record.turn(view, session.raw, reply, None, state_key, time.perf_counter() - started)
                 return record.end(Cause.INFRA, view, failure=info.get("failure_message", info["failure"]))
             record.turn(view, session.raw, reply, outcome, state_key, time.perf_counter() - started)
             state_key = info.get("state_key", "")

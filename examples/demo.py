@@ -31,16 +31,20 @@ class Track:
     pool: int
     steps: int
     learning_rate: float
+    sft_rate: float
     concurrency: int
 
 
 TRACKS = {
     "gui": Track(
-        "saccade/ClickTarget-v0?level=2", target=0.5, pool=1536, steps=120, learning_rate=3e-4, concurrency=16
+        "saccade/ClickTarget-v0?level=2", 0.42, pool=4096, steps=120, learning_rate=4e-4, sft_rate=2e-3, concurrency=16
     ),
-    "qa": Track("saccade/Digits-v0", target=0.45, pool=1024, steps=120, learning_rate=3e-4, concurrency=64),
-    "embodied": Track("saccade/Reach-v0?level=1", target=0.5, pool=384, steps=0, learning_rate=3e-4, concurrency=4),
+    "qa": Track("saccade/Digits-v0", 0.42, pool=1024, steps=120, learning_rate=4e-4, sft_rate=4e-3, concurrency=64),
+    "embodied": Track(
+        "saccade/Reach-v0?level=1", 0.5, pool=512, steps=0, learning_rate=0, sft_rate=2e-3, concurrency=4
+    ),
 }
+"""The environment, the sampled success at which the warm start ends, and settings that suit it."""
 
 
 @dataclass(frozen=True)
@@ -93,7 +97,9 @@ def run_track(name: str, args: Arguments) -> None:
             )
 
     started = time.perf_counter()
-    sft = SFTConfig(target=track.target, pool=track.pool, steps=max(int(1500 * args.scale), 10))
+    sft = SFTConfig(
+        target=track.target, pool=track.pool, steps=max(int(1000 * args.scale), 10), learning_rate=track.sft_rate
+    )
     grow(GrowConfig((track.env,), str(folder / "start"), args.seed, sft=sft, runner=runner), tell_growth)
     result: dict[str, object] = {"env": track.env, "warm_start_seconds": time.perf_counter() - started}
     if track.steps:

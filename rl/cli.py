@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import importlib
 import os
 import sys
 import webbrowser
@@ -141,6 +142,8 @@ class Replay:
     """A run folder, or a replay store."""
     verify: bool = False
     """Execute the recorded actions in fresh environments and compare pictures, rewards and endings."""
+    modules: tuple[str, ...] = ()
+    """Modules that register environments of your own, for verification."""
     last: int | None = None
     """Only the last episodes; the page shows 64 unless told, verification takes all."""
     update: int | None = None
@@ -164,6 +167,8 @@ class Replay:
         if not records:
             raise ConfigError(f"{store.path} holds no such episode: check --update, --phase and --last")
         if self.verify:
+            for module in self.modules:
+                importlib.import_module(module)
             with Progress(console=CONSOLE) as bar:
                 task = bar.add_task("verify", total=len(records))
                 report = verify(store, records, progress=lambda done: bar.update(task, completed=done))

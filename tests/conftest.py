@@ -29,6 +29,22 @@ def tiny_path(tmp_path_factory):
     return path
 
 
+@pytest.fixture(scope="session")
+def taught_path(tmp_path_factory):
+    """A tiny model that walks the grid now and then: it has something to learn from its own rollouts."""
+    import torch
+
+    from saccade.agents.tiny import TinyConfig
+    from saccade.rl.sft import SFTConfig
+    from saccade.rl.tiny_start import GrowConfig, grow
+
+    torch.set_num_threads(1)
+    path = tmp_path_factory.mktemp("taught") / "model"
+    sft = SFTConfig(steps=40, batch=16, pool=128, target=0.2, check_every=20, check_tasks=16)
+    grow(GrowConfig(("grid_walk:GridWalk-v0",), str(path), tiny=TinyConfig(layers=2), sft=sft))
+    return path
+
+
 @pytest.fixture
 def agent(tiny_path):
     """A fresh agent with a fresh copy of the weights."""

@@ -14,7 +14,7 @@ from __future__ import annotations
 import math
 from collections import OrderedDict
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import gymnasium as gym
@@ -211,8 +211,14 @@ class _Worlds:
         self.open: OrderedDict[str, gym.Env[Any, Any]] = OrderedDict()
 
     def get(self, task: TaskSpec) -> gym.Env[Any, Any]:
-        if task.id not in gym.registry:
-            raise ConfigError(f"environment {task.id!r} is not registered; {near(task.id, gym.registry, 'registered')}")
+        name = task.id.rpartition(":")[2]  # a store from a stranger must not choose which modules are imported
+        if name not in gym.registry:
+            known = [each for each in gym.registry if each.startswith("saccade/")]
+            raise ConfigError(
+                f"environment {task.id!r} is not registered; import the module that registers it first; "
+                f"{near(name, known, 'registered')}"
+            )
+        task = replace(task, id=name)
         if task.env_key not in self.open:
             self.open[task.env_key] = task.make()
         self.open.move_to_end(task.env_key)

@@ -70,13 +70,14 @@ def test_a_fine_world_runs_to_its_horizon(agent):
 
 @pytest.mark.parametrize(
     ("mode", "steps", "message"),
-    [("reset", 0, "no page"), ("step", 1, "the page went away"), ("raise", 1, "a bug of the world")],
+    [("reset", 0, "no page"), ("step", 2, "the page went away"), ("raise", 2, "a bug of the world")],
 )
 def test_a_failing_world_is_a_recorded_value_and_never_trained_on(agent, mode, steps, message):
     for trajectory in run(agent, mode):
         episode = trajectory.episode
         assert episode.cause is Cause.INFRA and message in episode.failure
-        assert len(episode.steps) == steps
+        assert len(episode.steps) == len(trajectory.tokens_per_turn()) == steps
+        assert steps == 0 or episode.steps[-1].action is None
         assert not episode.rule.trained and not episode.rule.in_baseline
 
 
