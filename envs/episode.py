@@ -77,7 +77,7 @@ class Step:
         index: turn number, from 0; turns are always addressed by it, never inferred from rewards.
         observation: what the agent saw before it acted.
         reply: everything the agent wrote; `thought` and `action` are its parts.
-        action: the string that the environment acted on; `None` if it never did (the reply was cut off, the world broke).
+        action: the string that the environment acted on; `None` if it never did (a reply cut off, a world that broke).
         action_error: what the world said about an action that it did not understand.
         reward: the world's reward for this turn; `reward_terms` sum to it.
         terminated, truncated: as the environment returned them.

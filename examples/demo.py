@@ -146,10 +146,8 @@ def run_track(name: str, args: Arguments) -> None:
 
 def main(args: Arguments) -> int:
     """Run the tracks side by side, then print what came of them."""
-    from rich.console import Console
-
     from saccade.agents.evaluation import paired_difference, proportion
-    from saccade.rl.display import table
+    from saccade.rl.display import make_console, table
 
     out = Path(args.out)
     if any((out / name).exists() for name in TRACKS):
@@ -171,7 +169,7 @@ def main(args: Arguments) -> int:
                 processes[lane] = subprocess.Popen(command, env=os.environ | THREADS)
         time.sleep(0.2)
 
-    console = Console()
+    console = make_console()
     results = {name: json.loads((out / name / "result.json").read_text()) for name in TRACKS}
     rows, befores, afters = [], [], []
     for name in ("gui", "qa"):

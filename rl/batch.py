@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 import torch
@@ -52,6 +53,11 @@ class Row:
         return int(self.sample.action_mask.argmax())
 
     @property
+    def continuation(self) -> int:
+        """Tokens from the first action on."""
+        return len(self.sample.ids) - self.prefix
+
+    @cached_property
     def prefix_key(self) -> tuple[bytes, tuple[str, ...]]:
         """Equal for rows whose prefixes are equal, pictures included."""
         inside = [
@@ -87,22 +93,27 @@ class MicroBatch:
 
 
 def cut(rows: Sequence[Row], budget: int) -> Iterator[list[Row]]:
-    """Cut rows into micro-batches of at most `budget` tokens, padding included; rows of a prefix stay together.
+    """Cut rows into micro-batches of at most `budget` tokens, padding included.
 
+    Groups of equal prefix are ordered by their longest continuation, so that rows of like length pad each other least.
     One row larger than the budget is a micro-batch of its own.
     """
-    ordered = sorted(rows, key=lambda row: row.prefix_key)
+    groups: dict[object, list[Row]] = {}
+    for row in rows:
+        groups.setdefault(row.prefix_key, []).append(row)
+    by_length = sorted(groups.values(), key=lambda group: max(row.continuation for row in group))
+    ordered = [row for group in by_length for row in group]
     part: list[Row] = []
     prefixes: set[object] = set()
     longest_prefix = longest = 0
     for row in ordered:
         keys = prefixes | {row.prefix_key}
         head = max(longest_prefix, row.prefix)
-        tail = max(longest, len(row.sample.ids) - row.prefix)
+        tail = max(longest, row.continuation)
         if part and len(keys) * head + (len(part) + 1) * tail > budget:
             yield part
             part, keys = [], {row.prefix_key}
-            head, tail = row.prefix, len(row.sample.ids) - row.prefix
+            head, tail = row.prefix, row.continuation
         part.append(row)
         prefixes, longest_prefix, longest = keys, head, tail
     if part:

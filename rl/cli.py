@@ -18,9 +18,10 @@ from rich.console import Console
 
 from saccade.envs.errors import ConfigError, SaccadeError
 from saccade.rl.config import TrainConfig
+from saccade.rl.display import make_console
 from saccade.rl.tiny_start import GrowConfig
 
-CONSOLE = Console()
+CONSOLE = make_console()
 
 
 @dataclass(frozen=True)
@@ -212,22 +213,26 @@ def main(arguments: Sequence[str] | None = None) -> int:
     args = list(sys.argv[1:] if arguments is None else arguments)
     if not args or args[0] in ("-h", "--help") or args[0] not in COMMANDS:
         return _usage(args)
-    cls, run = COMMANDS[args[0]]
     try:
-        shape = _with_saved_agent(args) if cls is Train else cls
-        command = tyro.cli(
-            shape,
-            prog=f"saccade {args[0]}",
-            description=cls.__doc__,
-            args=args[1:],
-            config=(tyro.conf.AvoidSubcommands,),
-        )
-        return run(command)
+        command = parse(args)
+        return COMMANDS[args[0]][1](command)
     except SaccadeError as error:
         if os.environ.get("SACCADE_TRACEBACK"):
             raise
         Console(stderr=True).print(f"[bold red]error:[/] {_escape(str(error))}", highlight=False, soft_wrap=True)
         return 2
+
+
+def parse(args: Sequence[str]) -> Any:
+    """The command that some arguments stand for, checked and not yet run."""
+    cls = COMMANDS[args[0]][0]
+    return tyro.cli(
+        _with_saved_agent(args) if cls is Train else cls,
+        prog=f"saccade {args[0]}",
+        description=cls.__doc__,
+        args=args[1:],
+        config=(tyro.conf.AvoidSubcommands,),
+    )
 
 
 def _with_saved_agent(args: Sequence[str]) -> type[Train]:

@@ -59,6 +59,12 @@ class ProgressDisplay:
         self._progress.stop()
 
 
+def make_console() -> Console:
+    """A console as wide as the terminal; wide enough for tables where there is none."""
+    console = Console()
+    return console if console.is_terminal else Console(width=160)
+
+
 def table(title: str, columns: Sequence[str], rows: Sequence[Sequence[object]]) -> Table:
     """A plain table; the first column is left-aligned, the others right."""
     out = Table(title=title, title_justify="left", title_style="bold")

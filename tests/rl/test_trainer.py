@@ -190,6 +190,7 @@ def test_the_plug_ins_are_short():
 
 def test_a_lost_update_is_an_error_and_a_lost_episode_is_not(config, monkeypatch):
     import grid_walk
+
     from saccade.envs.errors import WorldFailure
 
     act = grid_walk.GridWalk.act

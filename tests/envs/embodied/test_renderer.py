@@ -63,3 +63,14 @@ print(env.step("move(3, 3)")[4]["cause"])
     result = run(code, cwd=tmp_path)
     assert result.stdout == "infra\n", result.stderr
     assert not list(tmp_path.iterdir())
+
+
+def test_a_context_allocates_no_more_than_its_picture_needs():
+    """At MuJoCo's defaults every environment takes 300 MB more, and a hundred episodes at once do not fit."""
+    from saccade.envs.embodied.env import Reach
+
+    env = Reach(size=48)
+    env.reset(seed=0)
+    context = env.camera._context
+    assert (context.offWidth, context.offHeight, context.shadowMapSize) == (48, 48, 0)
+    env.close()

@@ -1,0 +1,75 @@
+"""The demo over several seeds: does training beat the warm start on held-out tasks?
+
+    python benchmarks/demo_seeds.py --seeds 0 1 2
+
+Resumable: a seed whose results are there is not run again. Prints each seed and the pooled paired differences, and
+exits with 1 unless, for at least two environments, the pooled difference is at least 0.05 with its 95 % interval above 0.
+"""
+
+import json
+import subprocess
+import sys
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+import tyro
+
+from saccade.agents.evaluation import paired_difference, proportion
+from saccade.rl.display import make_console, table
+
+DEMO = Path(__file__).parent.parent / "examples" / "demo.py"
+
+
+@dataclass(frozen=True)
+class Arguments:
+    """Which seeds, and where."""
+
+    seeds: tuple[int, ...] = (0, 1, 2)
+    """Seeds of the demo."""
+    out: str = "runs/verify"
+    """Folder of the runs."""
+
+
+def main(args: Arguments) -> int:
+    rows, pooled = [], {"gui": ([], [], []), "qa": ([], [], [])}
+    for seed in args.seeds:
+        folder = Path(args.out) / f"demo-{seed}"
+        names = ("gui", "qa", "embodied")
+        if not all((folder / name / "result.json").exists() for name in names):
+            subprocess.run(["rm", "-rf", str(folder)], check=True)
+            started = time.perf_counter()
+            subprocess.run([sys.executable, DEMO, "--seed", str(seed), "--out", str(folder)])
+            (folder / "seconds.txt").write_text(f"{time.perf_counter() - started:.0f}")
+        seconds = (folder / "seconds.txt").read_text()
+        for name, (before, after, blind) in pooled.items():
+            result = json.loads((folder / name / "result.json").read_text())
+            before += result["before"]
+            after += result["after"]
+            blind += result["blind"]
+            rows.append(
+                _row(f"{result['env']}, seed {seed}", result["before"], result["after"], result["blind"], seconds)
+            )
+    good = 0
+    for name, (before, after, blind) in pooled.items():
+        rows.append(_row(f"{name}, pooled", before, after, blind, ""))
+        difference = paired_difference(before, after)
+        good += difference.mean >= 0.05 and difference.low > 0
+    columns = ["run", "warm start", "trained", "paired difference", "blind", "seconds"]
+    make_console().print(table("Held-out success, 95 % intervals", columns, rows))
+    return 0 if good >= 2 else 1
+
+
+def _row(name, before, after, blind, seconds):
+    return [
+        name,
+        proportion(before),
+        proportion(after),
+        paired_difference(before, after),
+        f"{sum(blind) / len(blind):.3f}",
+        seconds,
+    ]
+
+
+if __name__ == "__main__":
+    sys.exit(main(tyro.cli(Arguments, description=__doc__)))

@@ -1,0 +1,100 @@
+import os
+import subprocess
+import sys
+
+import pytest
+
+from saccade.rl.cli import main
+
+
+def run(capsys, *arguments):
+    try:
+        status = main(list(arguments))
+    except SystemExit as stop:
+        status = stop.code
+    out = capsys.readouterr()
+    return status, " ".join((out.out + out.err).split())
+
+
+def test_help_names_every_command(capsys):
+    status, text = run(capsys)
+    assert status == 0
+    for name in ("envs", "tiny", "train", "eval", "replay", "doctor"):
+        assert f"saccade {name}" in text
+
+
+@pytest.mark.parametrize("command", ["envs", "tiny", "train", "eval", "replay", "doctor"])
+def test_every_command_explains_itself(capsys, command):
+    status, text = run(capsys, command, "--help")
+    assert status == 0 and "usage: saccade " + command in text
+
+
+def test_environments_are_listed_and_shown(capsys):
+    assert "saccade/Shapes-v0" in run(capsys, "envs")[1]
+    status, text = run(capsys, "envs", "saccade/Shapes-v0?level=2")
+    assert status == 0 and "demonstration" in text and "question, level" in text
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["trian"], "did you mean 'train'"),
+        (["envs", "saccade/Shape-v0"], "did you mean 'saccade/Shapes-v0'"),
+        (["envs", "saccade/Shapes-v0?levl=2"], "did you mean 'level'"),
+        (["train", "--model", "./none", "--envs", "saccade/Digits-v0", "--run", "RUN"], "config.json or the id"),
+        (["train", "--model", "x", "--envs", "saccade/Digits-v0", "--group-size", "1"], "group_size must be >= 2"),
+        (["train", "--model", "x", "--envs", "saccade/Digits-v0", "--group-siz", "4"], "--group-size"),
+        (["eval", "--envs", "saccade/Digits-v0"], "--model is needed"),
+        (["eval", "--envs", "saccade/Digits-v0", "--policy", "random", "--split", "tets"], "split must be one of"),
+        (["replay", "./nothing"], "replay store"),
+    ],
+)
+def test_a_mistake_is_one_clear_line(capsys, tmp_path, arguments, message):
+    status, text = run(capsys, *(str(tmp_path / "run") if a == "RUN" else a for a in arguments))
+    assert status == 2
+    assert message in text
+    assert "Traceback" not in text
+
+
+def test_chance_is_evaluated_without_a_model_and_replayed(capsys, tmp_path):
+    store = str(tmp_path / "store")
+    arguments = ["--envs", "saccade/Digits-v0", "--policy", "random", "--tasks", "8", "--store", store]
+    assert run(capsys, "eval", *arguments)[0] == 0
+    status, text = run(capsys, "replay", store, "--verify")
+    assert status == 0 and "8 episodes" in text
+    status, text = run(capsys, "replay", store, "--out", str(tmp_path / "page.html"), "--no-open")
+    assert status == 0 and (tmp_path / "page.html").stat().st_size > 10_000
+
+
+def test_the_whole_way_by_command_line(capsys, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    grow = ["--sft.steps", "20", "--sft.pool", "64", "--sft.batch", "16", "--sft.check-every", "10", "--out", "runs/m"]
+    assert run(capsys, "tiny", "--envs", "saccade/Digits-v0", *grow)[0] == 0
+    train = ["--model", "runs/m", "--envs", "saccade/Digits-v0", "--steps", "2", "--tasks-per-step", "2"]
+    train += ["--group-size", "2", "--eval-tasks", "4", "--run", "runs/r", "--agent.temperature", "1.1"]
+    status, text = run(capsys, "train", *train)
+    assert status == 0 and "Held-out success" in text
+    status, text = run(capsys, "train", *train)
+    assert status == 2 and "--resume" in text
+    assert run(capsys, "train", *train, "--resume")[0] == 0
+    assert (
+        run(capsys, "eval", "--model", "runs/r/model", "--envs", "saccade/Digits-v0", "--tasks", "4", "--blind")[0] == 0
+    )
+    assert run(capsys, "replay", "runs/r", "--verify")[0] == 0
+
+
+def test_the_console_script_is_installed():
+    done = subprocess.run(
+        [sys.executable, "-c", "from saccade.rl.cli import main; raise SystemExit(main(['envs']))"],
+        capture_output=True,
+        text=True,
+        env=os.environ | {"COLUMNS": "120"},
+    )
+    assert done.returncode == 0 and "saccade/Reach-v0" in done.stdout
+
+
+@pytest.mark.browser
+def test_doctor_finds_this_machine_and_a_model_sound(capsys, taught_path):
+    status, text = run(capsys, "doctor", "--model", str(taught_path), "--env", "grid_walk:GridWalk-v0")
+    assert status == 0, text
+    assert text.count("ok ") == 6 and "a blank picture moves tokens" in text

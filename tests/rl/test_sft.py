@@ -1,0 +1,67 @@
+import numpy as np
+import pytest
+
+from saccade.agents.runner import Runner
+from saccade.envs.errors import ConfigError
+from saccade.envs.observation import Image
+from saccade.rl.sft import SFTConfig, WarmStart
+from saccade.rl.tiny_start import GrowConfig, corpus, grow
+
+
+def test_a_warm_start_stops_at_its_target_and_is_saved(taught_path):
+    from saccade.agents.load import load_model, saved_agent_config
+
+    assert saved_agent_config(taught_path).coordinates == "location-tokens"
+    backbone, chat = load_model(taught_path)
+    assert backbone.vocabulary == chat.vocabulary
+
+
+def test_a_caption_is_a_question_of_its_own(agent, learner, walk):
+    warm = WarmStart(agent, learner(kl_coef=0), [walk], Runner(agent), Runner(agent), SFTConfig())
+    sample = warm.caption_sample(Image(np.zeros((64, 64, 3), np.uint8)), "blue dot<loc03><loc04>")
+    text = agent.chat.tokenizer.decode(sample.ids[sample.action_mask].tolist())
+    assert text == "<answer>blue dot<loc03><loc04></answer><|im_end|>"
+    assert len(sample.images) == 1
+
+
+def test_batches_see_every_episode_once_a_round(agent, learner, walk):
+    warm = WarmStart(agent, learner(kl_coef=0), [walk], Runner(agent), Runner(agent), SFTConfig(batch=2, pool=6))
+    batches = warm._batches([[index] for index in range(6)])
+    rounds = [[item for _ in range(3) for item in next(batches)] for _ in range(2)]
+    assert sorted(rounds[0]) == sorted(rounds[1]) == list(range(6))
+    assert rounds[0] != rounds[1]
+
+
+def test_a_demonstration_that_fails_is_an_error(agent, learner, walk, monkeypatch):
+    import grid_walk
+
+    from saccade.envs.episode import Demo
+
+    def wrong(self):
+        while True:
+            yield Demo('move("left")')
+
+    monkeypatch.setattr(grid_walk.GridWalk, "demo", wrong)
+    demos = Runner(agent, policy="demo")
+    warm = WarmStart(agent, learner(kl_coef=0), [walk], demos, Runner(agent), SFTConfig(batch=4, pool=8))
+    with pytest.raises(ConfigError, match="mend the environment's demo"):
+        warm.run()
+    demos.close()
+
+
+def test_the_corpus_holds_the_words_of_the_world(walk):
+    text = " ".join(corpus([walk], tasks=2))
+    assert "Reach the ring." in text and "go " in text and "move(" in text
+
+
+@pytest.mark.parametrize(
+    ("bad", "message"), [({"batch": 9, "pool": 8}, "batch"), ({"target": 0}, "target"), ({"target": 2}, "target")]
+)
+def test_bad_settings_are_refused(bad, message):
+    with pytest.raises(ConfigError, match=message):
+        SFTConfig(**bad)
+
+
+def test_a_model_is_not_overwritten(tiny_path):
+    with pytest.raises(ConfigError, match="holds a model already"):
+        grow(GrowConfig(("grid_walk:GridWalk-v0",), str(tiny_path)))
