@@ -30,7 +30,6 @@ class Kind(StrEnum):
     OBSERVATION = "observation"
     IMAGE = "image"
     ACTION = "action"
-    VALUE = "value"
 
 
 @dataclass(frozen=True)

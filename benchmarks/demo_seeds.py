@@ -3,7 +3,7 @@
     python benchmarks/demo_seeds.py --seeds 0 1 2
 
 Resumable: a seed whose results are there is not run again. Prints each seed and the pooled paired differences, and
-exits with 1 unless, for at least two environments, the pooled difference is at least 0.05 with its 95 % interval above 0.
+exits with 1 unless, for at least two environments, the pooled difference is at least 0.05 and its interval above 0.
 """
 
 import json

@@ -28,23 +28,23 @@ class Track:
 
     env: str
     target: float
+    """Sampled success at which the warm start ends."""
     pool: int
-    steps: int
-    learning_rate: float
+    """Demonstrations."""
+    batch: int
+    """Demonstrations a step."""
     sft_rate: float
+    steps: int
+    """Updates of reinforcement learning; 0 only shows the warm start acting."""
+    learning_rate: float
     concurrency: int
 
 
 TRACKS = {
-    "gui": Track(
-        "saccade/ClickTarget-v0?level=2", 0.42, pool=4096, steps=120, learning_rate=4e-4, sft_rate=2e-3, concurrency=16
-    ),
-    "qa": Track("saccade/Digits-v0", 0.42, pool=1024, steps=120, learning_rate=4e-4, sft_rate=4e-3, concurrency=64),
-    "embodied": Track(
-        "saccade/Reach-v0?level=1", 0.5, pool=512, steps=0, learning_rate=0, sft_rate=2e-3, concurrency=4
-    ),
+    "gui": Track("saccade/ClickTarget-v0?level=2", 0.5, 4096, 32, 3e-3, steps=80, learning_rate=3e-4, concurrency=16),
+    "qa": Track("saccade/Digits-v0", 0.42, 1024, 32, 4e-3, steps=120, learning_rate=4e-4, concurrency=64),
+    "embodied": Track("saccade/Reach-v0?level=1", 0.4, 256, 16, 2e-3, steps=0, learning_rate=0.0, concurrency=8),
 }
-"""The environment, the sampled success at which the warm start ends, and settings that suit it."""
 
 
 @dataclass(frozen=True)
@@ -98,7 +98,12 @@ def run_track(name: str, args: Arguments) -> None:
 
     started = time.perf_counter()
     sft = SFTConfig(
-        target=track.target, pool=track.pool, steps=max(int(1000 * args.scale), 10), learning_rate=track.sft_rate
+        steps=max(int(1000 * args.scale), 10),
+        target=track.target,
+        pool=track.pool,
+        batch=track.batch,
+        learning_rate=track.sft_rate,
+        check_every=50 if name == "gui" else 25,
     )
     grow(GrowConfig((track.env,), str(folder / "start"), args.seed, sft=sft, runner=runner), tell_growth)
     result: dict[str, object] = {"env": track.env, "warm_start_seconds": time.perf_counter() - started}

@@ -153,6 +153,8 @@ class Replay:
     """Only `train` or `eval` episodes."""
     out: str | None = None
     """Where to write the page; by default replay.html in the run folder."""
+    serve: int | None = None
+    """Serve the page on this port instead, written anew at every reload: watch a run while it trains."""
     open: bool = True
     """Open the page in the default browser."""
 
@@ -175,6 +177,12 @@ class Replay:
                 report = verify(store, records, progress=lambda done: bar.update(task, completed=done))
             CONSOLE.print(str(report), highlight=False, markup=False)
             return 0 if report.ok else 1
+        if self.serve is not None:
+            from saccade.envs.replay.serve import serve
+
+            CONSOLE.print(f"http://127.0.0.1:{self.serve} (stop with Ctrl-C)", highlight=False)
+            serve(store, self.serve, self.last or 64)
+            return 0
         page = write_html(store, self.out or folder / "replay.html", records, limit=self.last or 64)
         CONSOLE.print(f"replay: {page}", highlight=False)
         if self.open and sys.stdout.isatty():
