@@ -14,10 +14,12 @@ import os
 import subprocess
 import sys
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import tyro
+
+from saccade.rl.sft import SFTConfig
 
 THREADS = {"OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
 
@@ -27,23 +29,35 @@ class Track:
     """One environment of the demo and the settings that suit it."""
 
     env: str
-    target: float
-    """Sampled success at which the warm start ends."""
-    pool: int
-    """Demonstrations."""
-    batch: int
-    """Demonstrations a step."""
-    sft_rate: float
-    steps: int
-    """Updates of reinforcement learning; 0 only shows the warm start acting."""
+    sft: SFTConfig
+    updates: int
+    """Of reinforcement learning; 0 only shows the warm start acting."""
     learning_rate: float
     concurrency: int
 
 
 TRACKS = {
-    "gui": Track("saccade/ClickTarget-v0?level=2", 0.5, 4096, 32, 3e-3, steps=80, learning_rate=3e-4, concurrency=16),
-    "qa": Track("saccade/Digits-v0", 0.42, 1024, 32, 4e-3, steps=120, learning_rate=4e-4, concurrency=64),
-    "embodied": Track("saccade/Reach-v0?level=1", 0.4, 256, 16, 2e-3, steps=0, learning_rate=0.0, concurrency=8),
+    "gui": Track(
+        "saccade/ClickTarget-v0?level=2",
+        SFTConfig(steps=700, target=0.55, pool=3584, learning_rate=3e-3, check_every=50, check_tasks=128),
+        updates=80,
+        learning_rate=3e-4,
+        concurrency=16,
+    ),
+    "qa": Track(
+        "saccade/Digits-v0",
+        SFTConfig(steps=300, target=0.42, pool=1024, learning_rate=4e-3),
+        updates=120,
+        learning_rate=4e-4,
+        concurrency=64,
+    ),
+    "embodied": Track(
+        "saccade/Reach-v0?level=1",
+        SFTConfig(steps=150, target=0.4, pool=256, batch=16, learning_rate=2e-3),
+        updates=0,
+        learning_rate=3e-4,
+        concurrency=8,
+    ),
 }
 
 
@@ -76,7 +90,6 @@ def run_track(name: str, args: Arguments) -> None:
     from saccade.rl.evaluate import make_agent
     from saccade.rl.learner import LearnerConfig
     from saccade.rl.notes import token_notes
-    from saccade.rl.sft import SFTConfig
     from saccade.rl.tiny_start import GrowConfig, grow
     from saccade.rl.trainer import Trainer
 
@@ -97,22 +110,16 @@ def run_track(name: str, args: Arguments) -> None:
             )
 
     started = time.perf_counter()
-    sft = SFTConfig(
-        steps=max(int(1000 * args.scale), 10),
-        target=track.target,
-        pool=track.pool,
-        batch=track.batch,
-        learning_rate=track.sft_rate,
-        check_every=50 if name == "gui" else 25,
-    )
+    pool = max(int(track.sft.pool * min(args.scale, 1)), track.sft.batch)
+    sft = replace(track.sft, steps=max(int(track.sft.steps * args.scale), 10), pool=pool)
     grow(GrowConfig((track.env,), str(folder / "start"), args.seed, sft=sft, runner=runner), tell_growth)
     result: dict[str, object] = {"env": track.env, "warm_start_seconds": time.perf_counter() - started}
-    if track.steps:
+    if track.updates:
         config = TrainConfig(
             model=str(folder / "start"),
             envs=(track.env,),
             run=str(folder / "run"),
-            steps=max(int(track.steps * args.scale), 1),
+            steps=max(int(track.updates * args.scale), 1),
             seed=args.seed,
             eval_tasks=args.eval_tasks,
             runner=runner,

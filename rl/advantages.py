@@ -79,27 +79,16 @@ def grpo(rollouts: Rollouts, std: bool = True) -> list[Floats]:
     DeepSeekMath (arXiv 2402.03300), equation 3 with outcome supervision. `std=False` is Dr. GRPO's
     (arXiv 2503.20783): the group's spread no longer decides how much a task weighs.
     """
-    advantages = np.zeros(len(rollouts.groups))
-    returns = rollouts.returns
-    for members in rollouts.members().values():
-        if len(members) < 2:
-            continue
-        group = returns[members]
-        scale = group.std(ddof=1) + EPSILON if std else 1.0
-        advantages[members] = (group - group.mean()) / scale
-    return rollouts.spread_episodes(advantages)
+
+    def relative(group: Floats) -> Floats:
+        return (group - group.mean()) / (group.std(ddof=1) + EPSILON if std else 1.0)
+
+    return by_group(rollouts, relative)
 
 
 def rloo(rollouts: Rollouts) -> list[Floats]:
     """Leave-one-out: R_i - mean of the others' returns (arXiv 2402.14740). Unbiased: G/(G-1) times no-std GRPO."""
-    advantages = np.zeros(len(rollouts.groups))
-    returns = rollouts.returns
-    for members in rollouts.members().values():
-        if len(members) < 2:
-            continue
-        group = returns[members]
-        advantages[members] = group - (group.sum() - group) / (len(members) - 1)
-    return rollouts.spread_episodes(advantages)
+    return by_group(rollouts, lambda group: group - (group.sum() - group) / (len(group) - 1))
 
 
 def turn_grpo(rollouts: Rollouts) -> list[Floats]:
@@ -122,6 +111,16 @@ def turn_grpo(rollouts: Rollouts) -> list[Floats]:
     flat = np.concatenate(counted) if counted else np.zeros(0)
     scale = flat.std(ddof=1) + EPSILON if len(flat) > 1 else 1.0
     return rollouts.spread([turns / scale for turns in advantages])
+
+
+def by_group(rollouts: Rollouts, advantage: Callable[[Floats], Floats]) -> list[Floats]:
+    """Apply `advantage` to the returns of each group of two or more; all tokens of an episode get its number."""
+    advantages = np.zeros(len(rollouts.groups))
+    returns = rollouts.returns
+    for members in rollouts.members().values():
+        if len(members) >= 2:
+            advantages[members] = advantage(returns[members])
+    return rollouts.spread_episodes(advantages)
 
 
 def reward_to_go(rewards: Floats, gamma: float) -> Floats:

@@ -116,13 +116,14 @@ class Learner:
         return self._optimise(rows, self._imitation_loss)
 
     def logprobs(self, rows: Sequence[Row]) -> list[Tensor]:
-        """Log-probabilities of each row's action tokens under the current weights, recomputed row by row."""
-        out = []
+        """Log-probabilities of each row's action tokens under the current weights, in the order of `rows`."""
+        found: dict[int, Tensor] = {}
         with torch.no_grad():
-            for row in rows:
-                batch = collate([row], self.backbone, self.chat.pictures)
-                out.append(score(self.backbone, batch, self.banned, self.temperature)[0])
-        return out
+            for part in cut(rows, self.config.micro_batch_tokens):
+                batch = collate(part, self.backbone, self.chat.pictures)
+                scores = score(self.backbone, batch, self.banned, self.temperature)[0]
+                found |= zip(map(id, part), scores.split([row.tokens for row in part]), strict=True)
+        return [found[id(row)] for row in rows]
 
     def weights(self) -> Iterator[tuple[str, Tensor]]:
         """Full named tensors, for engines."""

@@ -7,16 +7,8 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from saccade.envs.errors import ConfigError
+from saccade.envs.palette import PALETTE, SHAPES
 
-COLOURS = {
-    "red": "rgb(220, 40, 40)",
-    "green": "rgb(30, 150, 60)",
-    "blue": "rgb(40, 80, 230)",
-    "yellow": "rgb(245, 215, 30)",
-    "purple": "rgb(130, 40, 170)",
-    "orange": "rgb(250, 135, 20)",
-}
-SHAPES = ("circle", "square", "triangle")
 LEVELS = (1, 2, 3)
 SIZES = (32, 512)
 _GAP = 2  # pixels between two objects, so that no click can mean both
@@ -44,7 +36,8 @@ class Shape:
 
     def css(self) -> list[str | int]:
         """What `scene.html` draws it from."""
-        return [self.shape, COLOURS[self.colour], self.x, self.y, self.side]
+        red, green, blue = PALETTE[self.colour]
+        return [self.shape, f"rgb({red}, {green}, {blue})", self.x, self.y, self.side]
 
 
 @dataclass(frozen=True)
@@ -71,7 +64,7 @@ class Scene:
 
     def caption(self) -> str:
         """All objects with their centres, by colour and then by shape."""
-        colours = list(COLOURS)
+        colours = list(PALETTE)
         ordered = sorted(self.objects, key=lambda each: (colours.index(each.colour), SHAPES.index(each.shape)))
         return " ".join(f"{each.name} ({each.centre[0]}, {each.centre[1]})" for each in ordered)
 
@@ -85,14 +78,14 @@ def make_scene(rng: np.random.Generator, level: int, size: int) -> Scene:
             its shape.
         size: width and height of the picture in pixels.
     """
-    colours, shapes = rng.permutation(list(COLOURS)).tolist(), rng.permutation(SHAPES).tolist()
+    colours, shapes = rng.permutation(list(PALETTE)).tolist(), rng.permutation(SHAPES).tolist()
     if level == 1:
         looks = [(colours[0], shapes[0])]
     elif level == 2:
         looks = [(colour, str(rng.choice(SHAPES))) for colour in colours[: rng.integers(2, 4)]]
     else:
         looks = [(colours[0], shapes[0]), (colours[0], shapes[1]), (colours[1], shapes[0])]
-        others = [(c, s) for c in COLOURS for s in SHAPES if (c, s) not in looks]
+        others = [(c, s) for c in PALETTE for s in SHAPES if (c, s) not in looks]
         looks.append(others[rng.integers(len(others))])
     boxes = _place(rng, len(looks), size)
     objects = [Shape(*look, *box) for look, box in zip(looks, boxes, strict=True)]
