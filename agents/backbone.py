@@ -55,7 +55,7 @@ class Backbone:
     """
 
     def __init__(self, model: Any) -> None:
-        if not hasattr(model.model, "get_rope_index"):
+        if not hasattr(getattr(model, "model", None), "get_rope_index"):
             raise ConfigError(
                 f"{type(model).__name__} is not supported yet: use a Qwen2-VL, Qwen2.5-VL or Qwen3-VL checkpoint"
             )
@@ -65,11 +65,11 @@ class Backbone:
         self._positions: dict[bytes, Tensor] = {}
 
     @classmethod
-    def from_pretrained(cls, path: str | Path, dtype: torch.dtype = torch.float32) -> Backbone:
-        """Load a checkpoint from a folder or the hub."""
+    def from_pretrained(cls, path: str | Path, device: str = "cpu") -> Backbone:
+        """Load a checkpoint from a folder or the hub, in float32."""
         from transformers import AutoModelForImageTextToText
 
-        return cls(AutoModelForImageTextToText.from_pretrained(path, dtype=dtype))
+        return cls(AutoModelForImageTextToText.from_pretrained(path, dtype=torch.float32).to(device))
 
     @property
     def device(self) -> torch.device:

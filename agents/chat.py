@@ -58,6 +58,10 @@ class Chat:
         self._after_system = self._control(after_system)
         self._after_user = self._control(after_user)
         self._between = self._control(between)
+        if not self._between or self._between[0] not in tokenizer.all_special_ids:
+            raise ConfigError(
+                f"the chat template of {name} ends a reply with no special token: sampling could not stop"
+            )
         self.stop = self._between[0]
         self.image_token, self._before_image, self._after_image = self._image_pieces()
         self.banned = self._never_sampled()

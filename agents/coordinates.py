@@ -68,7 +68,7 @@ class ThousandCodec:
 
     def decode_action(self, action: str, actions: ActionFormat, size: Size) -> str:
         """Scale `x` and `y` arguments back to pixels."""
-        return _scale_call(action, actions, (size[0] / 1000, size[1] / 1000))
+        return _scale_call(action, actions, (size[0] / 1000, size[1] / 1000), size)
 
     def encode_text(self, text: str, size: Size) -> str:
         """Scale places to 0..1000."""
@@ -165,7 +165,8 @@ def _kind(actions: ActionFormat, call: Call, name: str) -> str:
     return actions.verbs[call.verb].params[name].kind if isinstance(actions, ActionSet) else ""
 
 
-def _scale_call(action: str, actions: ActionFormat, factors: tuple[float, float]) -> str:
+def _scale_call(action: str, actions: ActionFormat, factors: tuple[float, float], size: Size = (1001, 1001)) -> str:
+    """Scale the places of a call; the far edge of the range is the last pixel of the picture."""
     call = _places(action, actions)
     if call is None:
         return action
@@ -173,7 +174,9 @@ def _scale_call(action: str, actions: ActionFormat, factors: tuple[float, float]
     for name, value in call.args.items():
         kind = _kind(actions, call, name)
         is_place = kind in ("x", "y") and isinstance(value, (int, float))
-        scaled[name] = round(value * factors[0 if kind == "x" else 1]) if is_place else value  # type: ignore[operator]
+        axis = 0 if kind == "x" else 1
+        edge = size[axis] - 1 if is_place and value == 1000 else 10**9  # beyond the range stays beyond the picture
+        scaled[name] = min(round(value * factors[axis]), edge) if is_place else value  # type: ignore[operator]
     return str(Call(call.verb, scaled))
 
 

@@ -1,7 +1,7 @@
 """Reply formats: how thought and action are written in one reply.
 
-A reply that does not follow its format is no exception: its action is then what remains, and the environment says
-what was wrong with it.
+A reply that does not follow its format is no exception: the world receives all of it, and says what was wrong if it
+cannot make sense of it. `well_formed` goes into the trajectory; the `format` reward and `malformed_replies` count it.
 """
 
 from __future__ import annotations
@@ -11,6 +11,8 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from saccade.envs.errors import ConfigError, near
+
+_TEXT = r"((?:(?!</?answer>|</?think>).)*)"
 
 
 @dataclass(frozen=True)
@@ -41,14 +43,14 @@ class ReplyFormat(Protocol):
 
 
 class ThinkAnswer:
-    """`<think>...</think><answer>...</answer>`: the last answer tag after the thought counts."""
+    """`<think>...</think><answer>...</answer>`, exactly; the thought may be left out."""
 
     help = "Think inside <think></think>, then write one action inside <answer></answer>."
     tags = ("<think>", "</think>", "<answer>", "</answer>")
-    _exact = re.compile(r"\s*(?:<think>(.*?)</think>)?\s*<answer>((?:(?!</?answer>|</?think>).)*)</answer>\s*", re.S)
+    _exact = re.compile(rf"\s*(?:<think>{_TEXT}</think>)?\s*<answer>{_TEXT}</answer>\s*", re.S)
 
     def read(self, text: str) -> Reply:
-        """Only an exact reply yields its action; anything else is handed to the world whole, as a malformed action."""
+        """Only an exact reply is taken apart; anything else is handed to the world whole, and is not well formed."""
         match = self._exact.fullmatch(text)
         if match:
             return Reply((match[1] or "").strip(), match[2].strip(), True)

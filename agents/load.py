@@ -9,6 +9,8 @@ import dataclasses
 import json
 from pathlib import Path
 
+import torch
+
 from saccade.agents.agent import AgentConfig
 from saccade.agents.backbone import Backbone
 from saccade.agents.chat import Chat
@@ -17,8 +19,12 @@ from saccade.envs.errors import ConfigError
 AGENT_FILE = "saccade.json"
 
 
-def load_model(path: str | Path) -> tuple[Backbone, Chat]:
+def load_model(path: str | Path, device: str = "auto") -> tuple[Backbone, Chat]:
     """Load model, tokenizer, template and image processor from a folder or the hub.
+
+    Args:
+        path: the checkpoint.
+        device: a torch device, or `auto` for the GPU where there is one, else the CPU.
 
     Raises:
         ConfigError: there is no such checkpoint, or it is of no supported class.
@@ -33,9 +39,13 @@ def load_model(path: str | Path) -> tuple[Backbone, Chat]:
             "path, or make a tiny model with `saccade tiny`"
         )
     logging.disable_progress_bar()
+    if device == "auto":
+        device = "cuda" if torch.cuda.is_available() else "cpu"
     try:
-        return Backbone.from_pretrained(path), Chat.from_pretrained(path)
-    except OSError as error:
+        return Backbone.from_pretrained(path, device), Chat.from_pretrained(path)
+    except ConfigError:
+        raise
+    except (OSError, ValueError, KeyError) as error:
         raise ConfigError(f"cannot load the model {str(path)!r}: {error}") from error
 
 

@@ -42,13 +42,14 @@ class Pictures:
 
     Args:
         processor: the image processor; its `merge_size` squared patches make one token.
-        capacity: pictures kept.
+        capacity: bytes of tensors kept.
     """
 
-    def __init__(self, processor: Any, capacity: int = 4096) -> None:
+    def __init__(self, processor: Any, capacity: int = 512 << 20) -> None:
         self.processor = processor
         self._cache: OrderedDict[str, Features] = OrderedDict()
         self._capacity = capacity
+        self._size = 0
         self._lock = Lock()
 
     @classmethod
@@ -73,9 +74,11 @@ class Pictures:
                 return found
         features = self._process(image)
         with self._lock:
-            self._cache[image.digest] = features
-            while len(self._cache) > self._capacity:
-                self._cache.popitem(last=False)
+            if image.digest not in self._cache:
+                self._cache[image.digest] = features
+                self._size += features.pixel_values.nbytes
+            while self._size > self._capacity and len(self._cache) > 1:
+                self._size -= self._cache.popitem(last=False)[1].pixel_values.nbytes
         return features
 
     def _process(self, image: Image) -> Features:

@@ -18,7 +18,6 @@ import time
 import traceback
 from collections import deque
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Any, TypeVar
@@ -30,8 +29,9 @@ from saccade.agents.engines.base import StopReason
 from saccade.agents.formats import Reply
 from saccade.agents.policies import DemoPolicy, EnginePolicy, Policy, RandomPolicy
 from saccade.agents.trajectory import Trajectory
+from saccade.agents.worker import Worker
 from saccade.envs.episode import Cause, Episode, Step
-from saccade.envs.errors import ConfigError, WorldFailure
+from saccade.envs.errors import ConfigError, MediaError, WorldFailure
 from saccade.envs.observation import Observation
 from saccade.envs.task import TaskSpec, prefetch
 
@@ -119,8 +119,19 @@ class Runner:
         """
         with suppress(WorldFailure):  # only a head start: the episode that needs the picture will report the failure
             prefetch(job.task for job in jobs)
-        with ThreadPoolExecutor(1, thread_name_prefix="saccade-runner") as thread:
-            return thread.submit(lambda: asyncio.run(self._run(jobs, scope, seed, label, progress))).result()
+        # A loop of its own in a thread of its own: works inside notebooks and servers, which have a running loop.
+        loop = asyncio.new_event_loop()
+        worker = Worker("saccade-runner")
+        task = loop.create_task(self._run(jobs, scope, seed, label, progress))
+        done = worker.submit(lambda: loop.run_until_complete(task))
+        try:
+            return done.result()
+        except KeyboardInterrupt:
+            loop.call_soon_threadsafe(task.cancel)
+            raise
+        finally:
+            worker.submit(loop.close)
+            worker.stop()
 
     def close(self) -> None:
         """Close all environments."""
@@ -165,11 +176,25 @@ class Runner:
         state_key = info.get("state_key", "")
         while True:
             view: Observation = env.get_wrapper_attr("view")
-            prompt = session.observe(view)
+            try:
+                prompt = session.observe(view)
+            except MediaError as failure:
+                return record.end(Cause.INFRA, view, failure=_describe(failure))
+            turn = session.turn
+            if prompt is None and turn == 0:
+                raise ConfigError(
+                    f"the first observation of {job.task.id} does not fit: max_context is "
+                    f"{self.agent.config.max_context} tokens, {self.agent.config.max_reply_tokens} of them for the "
+                    "reply; raise agent.max_context, or show smaller pictures"
+                )
             if prompt is None:
                 return record.end(Cause.CONTEXT, view)
-            turn = session.turn
-            completion = await policy.reply(session, prompt, _seed(seed, key, turn), f"{key}|{turn:04d}")
+            try:
+                completion = await policy.reply(session, prompt, _seed(seed, key, turn), f"{key}|{turn:04d}")
+            except ConfigError:
+                raise
+            except Exception as failure:
+                return record.end(Cause.ENGINE, view, failure=_describe(failure))
             if completion.stop_reason is StopReason.ABORT:
                 return record.end(Cause.ENGINE, view, failure=completion.failure)
             reply = session.hear(completion)
@@ -213,9 +238,11 @@ class _Record:
         self.label = label
         self.session: Session | None = None
         self.steps: list[Step] = []
+        self.well_formed: list[bool] = []
 
     def turn(self, view: Observation, raw: str, reply: Reply, outcome: Any, state_key: str, seconds: float) -> None:
         _, reward, terminated, truncated, info = outcome or NO_STEP
+        self.well_formed.append(reply.well_formed)
         self.steps.append(
             Step(
                 index=len(self.steps),
@@ -255,7 +282,7 @@ class _Record:
             info=info or {},
         )
         samples = (self.session.ledger.sample(),) if self.session and self.steps else ()
-        return Trajectory(episode, samples, self.key)
+        return Trajectory(episode, samples, self.key, tuple(self.well_formed))
 
 
 class _Slot:
@@ -264,13 +291,12 @@ class _Slot:
     def __init__(self, timeout: float, wrap: Callable[[gym.Env[Any, Any]], gym.Env[Any, Any]]) -> None:
         self._timeout = timeout
         self._wrap = wrap
-        self._thread = ThreadPoolExecutor(1, thread_name_prefix="saccade-world")
+        self._worker = Worker("saccade-world")
         self._envs: dict[str, gym.Env[Any, Any]] = {}
 
     async def call(self, function: Callable[[], R]) -> R:
         """Run a function in the slot's thread; `TimeoutError` after the world's time."""
-        future = asyncio.get_running_loop().run_in_executor(self._thread, function)
-        return await asyncio.wait_for(asyncio.shield(future), self._timeout)
+        return await asyncio.wait_for(asyncio.wrap_future(self._worker.submit(function)), self._timeout)
 
     async def environment(self, task: TaskSpec) -> gym.Env[Any, Any]:
         if task.env_key not in self._envs:
@@ -281,14 +307,14 @@ class _Slot:
         """Give up an environment that failed, and its thread, which may hang in it."""
         self._envs.pop(task.env_key, None)
         self.close()
-        self._thread = ThreadPoolExecutor(1, thread_name_prefix="saccade-world")
+        self._worker = Worker("saccade-world")
 
     def close(self) -> None:
         """Close the environments in their own thread."""
         for env in self._envs.values():
-            self._thread.submit(env.close)
+            self._worker.submit(env.close)
         self._envs.clear()
-        self._thread.shutdown(wait=False)
+        self._worker.stop()
 
 
 def _seed(run_seed: int, key: str, turn: int) -> int:
@@ -297,5 +323,5 @@ def _seed(run_seed: int, key: str, turn: int) -> int:
 
 
 def _describe(failure: BaseException) -> str:
-    _LOG.warning("an episode was lost to its world", exc_info=failure)
+    _LOG.warning("an episode was lost", exc_info=failure)
     return "".join(traceback.format_exception_only(failure)).strip()

@@ -62,7 +62,7 @@ SPLIT = (
 
 @dataclass(frozen=True)
 class TinyConfig:
-    """Sizes of the tiny model; the default has about 0.45 million parameters."""
+    """Sizes of the tiny model; the default has about 0.43 million parameters."""
 
     width: int = 64
     """Width of the text model and of the vision tower."""

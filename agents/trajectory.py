@@ -50,11 +50,13 @@ class Trajectory:
 
     Attributes:
         key: canonical name within a run: update, task, sample.
+        well_formed: of each turn, whether the reply followed its format.
     """
 
     episode: Episode
     samples: Sequence[Sample]
     key: str
+    well_formed: Sequence[bool] = ()
 
     def tokens_per_turn(self) -> NDArray[np.int64]:
         """int64 [turns]: action tokens of each turn, over all samples."""

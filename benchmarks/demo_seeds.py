@@ -55,9 +55,13 @@ def main(args: Arguments) -> int:
         if not all((folder / name / "result.json").exists() for name in names):
             subprocess.run(["rm", "-rf", str(folder)], check=True)
             started = time.perf_counter()
-            subprocess.run([sys.executable, DEMO, "--seed", str(seed), "--out", str(folder)])
+            status = subprocess.run([sys.executable, DEMO, "--seed", str(seed), "--out", str(folder)]).returncode
+            if not all((folder / name / "result.json").exists() for name in names):
+                print(f"the demo with seed {seed} failed with status {status}", file=sys.stderr)
+                return 1
             (folder / "seconds.txt").write_text(f"{time.perf_counter() - started:.0f}")
-        seconds = (folder / "seconds.txt").read_text()
+        timing = folder / "seconds.txt"
+        seconds = timing.read_text() if timing.exists() else "interrupted"
         for name, (before, after, blind) in pooled.items():
             result = json.loads((folder / name / "result.json").read_text())
             before += result["before"]

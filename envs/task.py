@@ -99,14 +99,22 @@ def prefetch(tasks: Iterable[TaskSpec]) -> int:
 def _creator(id: str) -> Any:
     """The class or function behind an id, or behind `module:id`."""
     module, colon, name = id.rpartition(":")
+    if colon:
+        import_module(module)
     try:
-        if colon:
-            importlib.import_module(module)
         entry = gym.spec(name).entry_point
-    except (gym.error.Error, ImportError) as error:
+    except gym.error.Error as error:
         known = [each for each in gym.registry if each.startswith("saccade/")]
         raise ConfigError(f"unknown environment id {id!r}; {near(name, known, 'registered')}") from error
     return gym.envs.registration.load_env_creator(entry) if isinstance(entry, str) else entry
+
+
+def import_module(name: str) -> None:
+    """Import a module of the user's, or say what is wrong with it."""
+    try:
+        importlib.import_module(name)
+    except ImportError as error:
+        raise ConfigError(f"cannot import the module {name!r}: {error}; is its folder on PYTHONPATH?") from error
 
 
 def settings_of(cls: Any) -> list[str]:
@@ -142,7 +150,8 @@ class TaskSource:
         return cls(id, kwargs)
 
     def __str__(self) -> str:
-        query = "&".join(f"{name}={value}" for name, value in self.kwargs.items())
+        plain = {name: value if isinstance(value, str) else json.dumps(value) for name, value in self.kwargs.items()}
+        query = "&".join(f"{name}={value}" for name, value in plain.items())
         return f"{self.id}?{query}" if query else self.id
 
     def check(self) -> None:

@@ -28,10 +28,9 @@ class GridWalk(LanguageEnv):
 
     instructions = "Walk the blue dot to the red ring."
     action_format = ActionSet(verb("move", "Move one cell.", direction=Param("str", choices=tuple(MOVES))))
-    max_turns = 6
 
     def __init__(self, *, size: int = 4, **settings):
-        super().__init__(**settings)
+        super().__init__(**{"max_turns": 2 * (size - 1)} | settings)
         self.size = size
 
     def begin(self, rng):

@@ -24,6 +24,8 @@ from saccade.envs.errors import ConfigError, near
 
 Floats = NDArray[np.float64]
 EPSILON = 1e-6
+FLAT = 1e-9
+"""Returns that differ by no more are equal: rounding is no signal."""
 
 
 @dataclass(frozen=True)
@@ -81,7 +83,8 @@ def grpo(rollouts: Rollouts, std: bool = True) -> list[Floats]:
     """
 
     def relative(group: Floats) -> Floats:
-        return (group - group.mean()) / (group.std(ddof=1) + EPSILON if std else 1.0)
+        centred: Floats = group - group.mean()
+        return centred / (group.std(ddof=1) + EPSILON) if std else centred
 
     return by_group(rollouts, relative)
 
@@ -118,7 +121,7 @@ def by_group(rollouts: Rollouts, advantage: Callable[[Floats], Floats]) -> list[
     advantages = np.zeros(len(rollouts.groups))
     returns = rollouts.returns
     for members in rollouts.members().values():
-        if len(members) >= 2:
+        if len(members) >= 2 and np.ptp(returns[members]) > FLAT:
             advantages[members] = advantage(returns[members])
     return rollouts.spread_episodes(advantages)
 
@@ -160,5 +163,5 @@ def group_counts(rollouts: Rollouts) -> dict[str, float]:
     returns = rollouts.returns
     groups = list(rollouts.members().values())
     singletons = sum(len(members) < 2 for members in groups)
-    flat = sum(len(members) >= 2 and bool(np.ptp(returns[members]) < 1e-12) for members in groups)
+    flat = sum(len(members) >= 2 and bool(np.ptp(returns[members]) <= FLAT) for members in groups)
     return {"groups": len(groups), "groups/singletons": singletons, "groups/zero_variance": flat}

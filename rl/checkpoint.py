@@ -23,6 +23,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 
 from saccade.envs.errors import ConfigError, StoreError
@@ -118,7 +119,7 @@ class CheckpointFolder:
             if final.exists():
                 shutil.rmtree(final)
             scratch.rename(final)
-        except OSError as error:
+        except (OSError, SafetensorError) as error:
             shutil.rmtree(scratch, ignore_errors=True)
             raise StoreError(
                 f"cannot write the checkpoint {final}: {error}; earlier checkpoints are whole: free space, then resume"
@@ -128,12 +129,18 @@ class CheckpointFolder:
         return final
 
     def latest(self) -> Checkpoint | None:
-        """The newest checkpoint whose checksums hold; damaged ones are reported and passed over."""
+        """The newest checkpoint whose checksums hold; damaged ones are reported and passed over.
+
+        Raises:
+            StoreError: there are checkpoints and all are damaged; starting anew would drop the run's records.
+        """
         for folder in reversed(self._folders()):
             try:
                 return self.open(folder)
             except StoreError as error:
                 _LOG.warning("%s; using the one before", error)
+        if self._folders():
+            raise StoreError(f"all checkpoints in {self.path} are damaged: remove them to start this run anew")
         return None
 
     def open(self, folder: Path) -> Checkpoint:
@@ -141,21 +148,23 @@ class CheckpointFolder:
         try:
             manifest = json.loads((folder / "manifest.json").read_text())
             damaged = [name for name, sum in manifest["files"].items() if _checksum(folder / name) != sum]
+            owner, update = manifest["run_id"], int(manifest["update"])
         except (OSError, ValueError, KeyError) as error:
             raise StoreError(f"the checkpoint {folder} is damaged: {error}") from error
         if damaged:
             raise StoreError(f"the checkpoint {folder} is damaged: the checksum of {damaged[0]} does not hold")
-        if manifest["run_id"] != self.run_id:
+        if owner != self.run_id:
             raise ConfigError(
-                f"{folder} belongs to run {manifest['run_id']!r}, not to {self.run_id!r}: resume it with the settings "
+                f"{folder} belongs to run {owner!r}, not to {self.run_id!r}: resume it with the settings "
                 "it was started with, or choose another run folder"
             )
-        return Checkpoint(folder, manifest["update"], manifest)
+        return Checkpoint(folder, update, manifest)
 
     def _folders(self) -> list[Path]:
         if not self.path.is_dir():
             return []
-        return sorted(folder for folder in self.path.iterdir() if _NAME.fullmatch(folder.name))
+        numbered = {folder: _NAME.fullmatch(folder.name) for folder in self.path.iterdir()}
+        return sorted((folder for folder, found in numbered.items() if found), key=lambda folder: int(folder.name[5:]))
 
 
 def _checksum(file: Path) -> str:

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import dataclasses
-import importlib
 import os
 import sys
 import webbrowser
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from itertools import pairwise
 from pathlib import Path
 from typing import Annotated, Any
@@ -17,11 +16,26 @@ import tyro
 from rich.console import Console
 
 from saccade.envs.errors import ConfigError, SaccadeError
+from saccade.envs.task import import_module
 from saccade.rl.config import TrainConfig
 from saccade.rl.display import make_console
 from saccade.rl.tiny_start import GrowConfig
 
 CONSOLE = make_console()
+
+
+def _read_weights(words: list[str]) -> dict[str, float]:
+    pairs = [pair.partition("=") for pair in words[0].split(",")]
+    return {name: float(value) for name, _, value in pairs}
+
+
+REWARD_WEIGHTS = tyro.constructors.PrimitiveConstructorSpec(
+    nargs=1,
+    metavar="NAME=WEIGHT,...",
+    instance_from_str=_read_weights,
+    is_instance=lambda weights: isinstance(weights, dict),
+    str_from_instance=lambda weights: [",".join(f"{name}={weight}" for name, weight in weights.items())],
+)
 
 
 @dataclass(frozen=True)
@@ -80,6 +94,8 @@ class Tiny(GrowConfig):
 class Train(TrainConfig):
     """Train a policy by reinforcement learning on streams of tasks."""
 
+    rewards: Annotated[Mapping[str, float], REWARD_WEIGHTS] = field(default_factory=lambda: {"task": 1.0})
+    """Weights of the rewards, written `task=1,brevity=0.1`."""
     resume: bool = False
     """Go on from the newest checkpoint of the run folder."""
 
@@ -150,7 +166,7 @@ class Replay:
     update: int | None = None
     """Only episodes of this update."""
     phase: str | None = None
-    """Only `train` or `eval` episodes."""
+    """Only `train`, `before`, `eval` or `after` episodes."""
     out: str | None = None
     """Where to write the page; by default replay.html in the run folder."""
     serve: int | None = None
@@ -166,23 +182,23 @@ class Replay:
 
         folder = Path(self.run_folder)
         store = ReplayStore.open(folder / "replay" if (folder / "replay").is_dir() else folder)
+        if self.serve is not None:
+            from saccade.envs.replay.serve import serve
+
+            CONSOLE.print(f"http://127.0.0.1:{self.serve} (stop with Ctrl-C)", highlight=False)
+            serve(store, self.serve, limit=self.last or 64, phase=self.phase, update=self.update)
+            return 0
         records = list(store.records(phase=self.phase, update=self.update, last=self.last))
         if not records:
             raise ConfigError(f"{store.path} holds no such episode: check --update, --phase and --last")
         if self.verify:
             for module in self.modules:
-                importlib.import_module(module)
+                import_module(module)
             with Progress(console=CONSOLE) as bar:
                 task = bar.add_task("verify", total=len(records))
                 report = verify(store, records, progress=lambda done: bar.update(task, completed=done))
             CONSOLE.print(str(report), highlight=False, markup=False)
             return 0 if report.ok else 1
-        if self.serve is not None:
-            from saccade.envs.replay.serve import serve
-
-            CONSOLE.print(f"http://127.0.0.1:{self.serve} (stop with Ctrl-C)", highlight=False)
-            serve(store, self.serve, self.last or 64)
-            return 0
         page = write_html(store, self.out or folder / "replay.html", records, limit=self.last or 64)
         CONSOLE.print(f"replay: {page}", highlight=False)
         if self.open and sys.stdout.isatty():
@@ -196,8 +212,8 @@ class Doctor:
 
     model: str | None = None
     """A checkpoint to check: template, pictures, sampler and learner agree, the picture matters."""
-    env: str = "saccade/Shapes-v0"
-    """The environment that the model is checked on."""
+    env: str | None = None
+    """An environment to check, and to check the model on."""
 
     def run(self) -> int:
         """Print one line a check; exit status 1 if one failed."""
@@ -224,6 +240,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         command = parse(args)
         return COMMANDS[args[0]][1](command)
+    except KeyboardInterrupt:
+        Console(stderr=True).print("interrupted; `saccade train ... --resume` goes on from the last checkpoint")
+        return 130
     except SaccadeError as error:
         if os.environ.get("SACCADE_TRACEBACK"):
             raise
@@ -248,7 +267,8 @@ def _with_saved_agent(args: Sequence[str]) -> type[Train]:
     from saccade.agents.agent import AgentConfig
     from saccade.agents.load import saved_agent_config
 
-    model = next((value for flag, value in pairwise(args) if flag == "--model"), "")
+    words = [word for argument in args for word in argument.split("=", 1)]
+    model = next((value for flag, value in pairwise(words) if flag == "--model"), "")
     agent = dataclasses.field(default=saved_agent_config(model))
     return dataclasses.make_dataclass("Train", [("agent", AgentConfig, agent)], bases=(Train,), frozen=True)
 

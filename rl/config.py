@@ -39,7 +39,7 @@ class TrainConfig:
     gamma: float = 1.0
     """Discount between turns."""
     rewards: Mapping[str, float] = field(default_factory=lambda: {"task": 1.0})
-    """Weights of the rewards: `task`, `valid_action`, `brevity`."""
+    """Weights of the rewards: `task`, `valid_action`, `format`, `brevity`."""
     seed: int = 0
     """Names the tasks and every random number of the run."""
     deterministic: bool = True
@@ -68,9 +68,11 @@ class TrainConfig:
             raise ConfigError(
                 f"group_size must be >= 2 for a group baseline, got {self.group_size}: an episode alone has advantage 0"
             )
-        for name in ("steps", "tasks_per_step", "checkpoint_every", "keep_checkpoints", "eval_tasks", "max_batch"):
+        for name in ("steps", "tasks_per_step", "checkpoint_every", "keep_checkpoints", "max_batch"):
             if getattr(self, name) < 1:
                 raise ConfigError(f"{name} must be >= 1, got {getattr(self, name)}")
+        if self.eval_tasks < 2:
+            raise ConfigError(f"eval_tasks must be >= 2 for an interval, got {self.eval_tasks}")
         if not 0 <= self.gamma <= 1:
             raise ConfigError(f"gamma must be between 0 and 1, got {self.gamma}")
         if self.agent is not None and self.agent.temperature == 0:

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from saccade.agents.trajectory import Trajectory
-from saccade.rl.advantages import Estimator, Floats, Rollouts, group_counts
+from saccade.rl.advantages import FLAT, Estimator, Floats, Rollouts, group_counts
 from saccade.rl.batch import Row
 from saccade.rl.rewards import turn_rewards
 
@@ -31,8 +31,8 @@ def assign(
 ) -> tuple[list[Floats], list[Row], dict[str, float]]:
     """Advantages by episode, the rows to train on, and metrics.
 
-    Episodes that are not trained on give no row, and neither do samples whose advantages are all zero: they would only
-    dilute the mean.
+    Episodes that are not trained on give no row, and neither do samples whose advantages are all zero (a group without
+    variance): the mean of the loss is over the tokens that teach, so an update with few such groups is no smaller.
     """
     advantages = estimator(rollouts)
     rows = []
@@ -50,7 +50,7 @@ def assign(
             turns = np.unique(sample.turns[sample.action_mask])
             parts = [advantages[index][starts[turn] : starts[turn + 1]] for turn in turns]
             tokens = np.concatenate(parts) if parts else np.zeros(0)
-            if np.any(tokens != 0):
+            if np.any(np.abs(tokens) > FLAT):
                 rows.append(Row(sample, tokens))
     flat = np.concatenate(advantages) if advantages else np.zeros(0)
     metrics = group_counts(rollouts) | {"advantage/absolute_mean": float(np.abs(flat).mean()) if len(flat) else 0.0}

@@ -6,6 +6,7 @@ Every check is a function that returns what it saw, or raises; a failure states 
 from __future__ import annotations
 
 import importlib.metadata
+import importlib.util
 import os
 import platform
 import time
@@ -22,24 +23,26 @@ Check = Callable[[], str]
 LIBRARIES = ("gymnasium", "torch", "transformers", "playwright", "mujoco", "numpy", "tensorboard", "vllm")
 
 
-def examine(model: str | None, env: str, console: Console) -> bool:
+def examine(model: str | None, env: str | None, console: Console) -> bool:
     """Run all checks and print a line for each; true if none failed."""
     checks: dict[str, Check] = {
         "machine": machine,
         "libraries": libraries,
-        "browser": partial(world, "saccade/ClickTarget-v0"),
-        "renderer": partial(world, "saccade/Reach-v0"),
+        "browser": partial(optional_world, "playwright", "gui", "saccade/ClickTarget-v0"),
+        "renderer": partial(optional_world, "mujoco", "embodied", "saccade/Reach-v0"),
     }
-    if model is not None:
+    if env is not None:
         checks["environment"] = partial(world, env)
-        checks["model"] = partial(model_and_env, model, env)
+    if model is not None:
+        checks["model"] = partial(model_and_env, model, env or "saccade/Shapes-v0")
     healthy = True
     for name, check in checks.items():
         try:
             console.print(f"[green]ok[/]    {name:12} {escape(check())}", highlight=False)
-        except (SaccadeError, ImportError) as error:
+        except Exception as error:  # whatever it is, the other checks must still be heard
             healthy = False
-            console.print(f"[red]fails[/] {name:12} {escape(str(error))}", highlight=False)
+            kind = "" if isinstance(error, SaccadeError) else f"{type(error).__name__}: "
+            console.print(f"[red]fails[/] {name:12} {kind}{escape(str(error))}", highlight=False)
     return healthy
 
 
@@ -61,6 +64,13 @@ def libraries() -> str:
         except importlib.metadata.PackageNotFoundError:
             found.append(f"{name} absent")
     return ", ".join(found)
+
+
+def optional_world(package: str, extra: str, text: str) -> str:
+    """A world whose extra need not be installed."""
+    if importlib.util.find_spec(package) is None:
+        return f"absent: pip install saccade[{extra}] brings {package}"
+    return world(text)
 
 
 def world(text: str) -> str:
@@ -110,7 +120,7 @@ def model_and_env(model: str, text: str) -> str:
     gap, effect = mismatch(learner, rows), image_effect(learner, rows)
     if gap > 1e-4:
         raise ConfigError(f"sampler and learner differ by {gap:.1e} in log-probability; at most 1e-4 is sound")
-    if effect < 1e-4:
+    if effect < 1e-4 and any(row.sample.images for row in rows):
         raise ConfigError(f"blanking the picture moves log-probabilities by {effect:.1e} only: the model is blind")
     length = max(len(row.sample.ids) for row in rows)
     return f"{model}: episodes of {length} tokens, mismatch {gap:.1e}, a blank picture moves tokens by {effect:.2f}"

@@ -30,10 +30,16 @@ if TYPE_CHECKING:
 def evaluate_command(command: Eval, console: Console) -> int:
     """Evaluate, print a table, store a replay where asked."""
     check_split(command.split)
+    sources = [TaskSource.parse(text) for text in command.envs]
+    for source in sources:
+        source.check()
     agent = make_agent(command.model, command.policy, command.temperature)
     found: dict[str, list[Trajectory]] = {}
     with ExitStack() as stack:
         stack.callback(agent.engine.close)
+        store = None
+        if command.store:
+            store = stack.enter_context(ReplayStore.create(command.store, run_id=f"eval-{command.seed}"))
         runner = Runner(
             agent,
             RunnerConfig(concurrency=command.concurrency),
@@ -42,8 +48,7 @@ def evaluate_command(command: Eval, console: Console) -> int:
         )
         stack.callback(runner.close)
         bar = stack.enter_context(Progress(console=console, transient=True))
-        for text in command.envs:
-            source = TaskSource.parse(text)
+        for source in sources:
             task = bar.add_task(str(source), total=command.tasks)
             found[str(source)] = evaluate(
                 runner,
@@ -53,15 +58,13 @@ def evaluate_command(command: Eval, console: Console) -> int:
                 seed=command.seed,
                 progress=lambda _, task=task: bar.advance(task),  # type: ignore[misc]
             )
+            for each in found[str(source)] if store else []:
+                store.add(each.episode, token_notes(each, agent.chat), phase="eval")  # type: ignore[union-attr]
     rows = [_row(name, Evaluation([each.episode for each in trajectories])) for name, trajectories in found.items()]
     who = command.model if command.policy == "engine" else command.policy
     title = f"Success of {who}{', blind' if command.blind else ''}, {command.split} split, 95 % intervals"
     console.print(table(title, ["environment", "success", "turns", "ended"], rows))
     if command.store:
-        with ReplayStore.create(command.store, run_id=f"eval-{command.seed}") as store:
-            for trajectories in found.values():
-                for each in trajectories:
-                    store.add(each.episode, token_notes(each, agent.chat), phase="eval")
         console.print(f"replay: saccade replay {command.store}", highlight=False)
     return 0
 

@@ -44,6 +44,8 @@ class LearnerConfig:
     """AdamW weight decay."""
     max_grad_norm: float = 0.5
     """The gradient is scaled down to this norm."""
+    passes: int = 1
+    """Optimiser steps on the rollouts of an update; from the second on the policy has moved and the clip can bind."""
     loss: str = "clipped"
     """Policy loss: `clipped` (PPO) or `reinforce`."""
     clip: Clip = field(default_factory=Clip)
@@ -60,6 +62,8 @@ class LearnerConfig:
     def __post_init__(self) -> None:
         if not self.learning_rate > 0:
             raise ConfigError(f"learning_rate must be > 0, got {self.learning_rate}")
+        if self.passes < 1:
+            raise ConfigError(f"passes must be >= 1, got {self.passes}")
         if self.kl_coef < 0 or self.entropy_coef < 0:
             raise ConfigError("kl_coef and entropy_coef must be >= 0")
         make_loss(self.loss)
@@ -100,14 +104,17 @@ class Learner:
         self.reference = self._freeze(backbone) if config.kl_coef else None
 
     def step(self, rows: Sequence[Row]) -> dict[str, float]:
-        """One optimiser step on all rows; returns metrics.
+        """`passes` optimiser steps on all rows; returns the metrics of the last, the mismatch of the first.
 
         Args:
             rows: with advantages; their `weight` is set here, from all of them.
         """
         weights = token_weights([row.tokens for row in rows], self.config.aggregation)
         rows = [replace(row, weight=weight) for row, weight in zip(rows, weights, strict=True)]
-        return self._optimise(rows, self._policy_loss)
+        first = metrics = self._optimise(rows, self._policy_loss)
+        for _ in range(self.config.passes - 1):
+            metrics = self._optimise(rows, self._policy_loss)
+        return metrics | {name: value for name, value in first.items() if name.startswith("mismatch/")}
 
     def imitate(self, rows: Sequence[Row]) -> dict[str, float]:
         """One optimiser step of supervised learning: cross-entropy of the action tokens."""
@@ -122,7 +129,7 @@ class Learner:
             for part in cut(rows, self.config.micro_batch_tokens):
                 batch = collate(part, self.backbone, self.chat.pictures)
                 scores = score(self.backbone, batch, self.banned, self.temperature)[0]
-                found |= zip(map(id, part), scores.split([row.tokens for row in part]), strict=True)
+                found |= zip(map(id, part), torch.split(scores, [row.tokens for row in part]), strict=True)
         return [found[id(row)] for row in rows]
 
     def weights(self) -> Iterator[tuple[str, Tensor]]:

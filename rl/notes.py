@@ -52,6 +52,7 @@ def rollout_metrics(trajectories: Sequence[Trajectory]) -> dict[str, float]:
             "return": float(np.mean([episode.total_reward for episode in valid])),
             "turns": float(np.mean([len(episode.steps) for episode in valid])),
             "reply_tokens": float(np.mean([t.tokens_per_turn().sum() for t in trajectories if t.samples])),
+            "malformed_replies": 1.0 - float(np.mean([ok for t in trajectories for ok in t.well_formed])),
             "malformed_actions": float(np.mean([s.action is None or s.action_error is not None for s in steps])),
         }
     )

@@ -27,12 +27,17 @@ def valid_action(trajectory: Trajectory) -> NDArray[np.float64]:
     return -np.array(bad, np.float64)
 
 
+def format_followed(trajectory: Trajectory) -> NDArray[np.float64]:
+    """-1 for each turn whose reply did not follow its format, even where the world made sense of it, float [turns]."""
+    return np.array(trajectory.well_formed, np.float64) - 1.0
+
+
 def brevity(trajectory: Trajectory) -> NDArray[np.float64]:
     """Minus the number of tokens written, in hundreds, float [turns]."""
     return -trajectory.tokens_per_turn() / 100.0
 
 
-REWARDS: dict[str, Reward] = {"task": task, "valid_action": valid_action, "brevity": brevity}
+REWARDS: dict[str, Reward] = {"task": task, "valid_action": valid_action, "format": format_followed, "brevity": brevity}
 
 
 def check_weights(weights: Mapping[str, float]) -> None:

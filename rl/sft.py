@@ -25,7 +25,7 @@ from saccade.agents.ledger import Ledger
 from saccade.agents.policies import SCRIPTED
 from saccade.agents.runner import Job, Runner
 from saccade.agents.trajectory import Sample, Trajectory
-from saccade.envs.errors import ConfigError
+from saccade.envs.errors import ConfigError, WorldFailure
 from saccade.envs.observation import Image, Observation
 from saccade.envs.task import TaskSource
 from saccade.rl.batch import Row
@@ -58,6 +58,9 @@ class SFTConfig:
     def __post_init__(self) -> None:
         if self.batch > self.pool:
             raise ConfigError(f"batch must not be larger than pool, got {self.batch} > {self.pool}")
+        for name in ("steps", "batch", "check_every", "check_tasks"):
+            if getattr(self, name) < 1:
+                raise ConfigError(f"{name} must be >= 1, got {getattr(self, name)}")
         if not 0 < self.target <= 1:
             raise ConfigError(f"target must be in (0, 1], got {self.target}")
 
@@ -117,7 +120,14 @@ class WarmStart:
         for source in self.sources:
             seeds = rng.integers(2**31, size=self.config.pool)
             jobs += [Job(source.task(int(seed)), sample) for sample, seed in enumerate(seeds)]
-        return [self._rows(trajectory) for trajectory in self.runner.run(jobs, scope="sft", seed=self.seed)]
+        done = self.runner.run(jobs, scope="sft", seed=self.seed)
+        sound = [trajectory for trajectory in done if trajectory.episode.rule.trained]
+        if len(sound) < max(0.9 * len(done), self.config.batch):
+            lost = next(each.episode.failure for each in done if not each.episode.rule.trained)
+            raise WorldFailure(
+                f"{len(done) - len(sound)} of {len(done)} demonstrations were lost; the first one: {lost}"
+            )
+        return [self._rows(trajectory) for trajectory in sound]
 
     def _rows(self, trajectory: Trajectory) -> list[Row]:
         if not trajectory.episode.success:

@@ -5,6 +5,7 @@ grow(GrowConfig(envs=("saccade/Digits-v0",), out="runs/tiny"))
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -55,8 +56,10 @@ def grow(config: GrowConfig, report: Callable[[int, dict[str, float]], None] | N
     sources = [TaskSource.parse(text) for text in config.envs]
     for source in sources:
         source.check()
-    build_tiny(out, config.tiny, corpus(sources), config.seed)
-    backbone, chat = load_model(out)
+    scratch = out.with_name(f".{out.name}.partial")
+    shutil.rmtree(scratch, ignore_errors=True)
+    build_tiny(scratch, config.tiny, corpus(sources), config.seed)
+    backbone, chat = load_model(scratch)
     engine = TransformersEngine(backbone, chat.pictures, TransformersEngineConfig(max_batch=128))
     agent = Agent(engine, chat, config.agent)
     demonstrations, own = Runner(agent, config.runner, "demo"), Runner(agent, config.runner)
@@ -79,8 +82,13 @@ def grow(config: GrowConfig, report: Callable[[int, dict[str, float]], None] | N
         demonstrations.close()
         own.close()
         engine.close()
-    backbone.model.save_pretrained(out)
-    save_agent_config(out, config.agent)
+    backbone.model.save_pretrained(scratch)
+    save_agent_config(scratch, config.agent)
+    # Only now does the folder count as a model: an interrupted warm start leaves none behind.
+    out.mkdir(parents=True, exist_ok=True)
+    for file in scratch.iterdir():
+        file.replace(out / file.name)
+    scratch.rmdir()
     return metrics
 
 

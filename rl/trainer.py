@@ -68,16 +68,19 @@ class Trainer:
         for source in config.sources:
             source.check()
         self.estimator = make_estimator(config.advantage)
-        self._claim(resume)
+        self._check_folder(resume)
         backbone, self.chat = load_model(config.model)
         self.engine = TransformersEngine(
             backbone, self.chat.pictures, TransformersEngineConfig(config.max_batch, config.deterministic)
         )
         self.agent = Agent(self.engine, self.chat, agent_config)
         self.runner = Runner(self.agent, config.runner)
-        self.learner = Learner(backbone, self.chat, config.learner, config.steps, agent_config.temperature)
+        total = config.steps * config.learner.passes
+        self.learner = Learner(backbone, self.chat, config.learner, total, agent_config.temperature)
         self.checkpoints = CheckpointFolder(self.folder / "checkpoints", config.run_id, config.keep_checkpoints)
         self.start = self._restore() if resume else 0
+        self.folder.mkdir(parents=True, exist_ok=True)
+        write_json(self.folder / "config.json", config.to_json() | {"run_id": config.run_id})
 
     def run(self, report: Report | None = None) -> Result:
         """Train to the end. `report` is called after each update with its metrics."""
@@ -89,20 +92,21 @@ class Trainer:
             store.truncate_after(self.start - 1)
             log = stack.enter_context(MetricLog(self.folder, self.start))
             if self.start == 0:
-                self._evaluate(store, 0)
+                self._evaluate(store, 0, "before")
             for update in range(self.start, config.steps):
                 metrics = self.update(update, store)
                 done = update + 1
                 if config.eval_every and done % config.eval_every == 0 and done < config.steps:
-                    for name, found in self._evaluate(store, update).items():
-                        metrics[f"eval/success/{name}"] = found.success.mean
+                    for name, found in self._evaluate(store, update, "eval").items():
+                        if found.valid:
+                            metrics[f"eval/success/{name}"] = found.success.mean
                 log.write(update, metrics)
                 if done % config.checkpoint_every == 0 or done == config.steps:
                     self.checkpoints.save(self.learner, done, config.to_json())
                 if report:
                     report(update, metrics)
-            after = self._evaluate(store, config.steps)
-            before = stored_evaluation(store, 0)
+            after = self._evaluate(store, config.steps, "after")
+            before = stored_evaluation(store, "before")
             self.save_model(self.folder / "model")
         return Result(before, after, self.folder)
 
@@ -152,8 +156,8 @@ class Trainer:
         self.chat.save_pretrained(path)
         save_agent_config(path, self.agent.config)
 
-    def _claim(self, resume: bool) -> None:
-        """Refuse to mix runs in one folder; write down the configuration."""
+    def _check_folder(self, resume: bool) -> None:
+        """Refuse to mix runs in one folder."""
         path = self.folder / "config.json"
         if path.exists() and not resume:
             raise ConfigError(
@@ -169,8 +173,6 @@ class Trainer:
                     f"{self.folder} was started with {name}={old.get(name)!r}, now it is {new[name]!r}: resume with "
                     "the old value, or choose another folder"
                 )
-        self.folder.mkdir(parents=True, exist_ok=True)
-        path.write_text(json.dumps(self.config.to_json() | {"run_id": self.config.run_id}, indent=1))
 
     def _restore(self) -> int:
         found = self.checkpoints.latest()
@@ -180,11 +182,11 @@ class Trainer:
         self.engine.update(self.learner.weights(), found.manifest["learner_steps"])
         return found.update
 
-    def _evaluate(self, store: ReplayStore, update: int) -> dict[str, Evaluation]:
+    def _evaluate(self, store: ReplayStore, update: int, phase: str) -> dict[str, Evaluation]:
         out = {}
         for source in self.config.sources:
-            found = evaluate(self.runner, source, self.config.eval_tasks, label=f"eval/{update}")
-            self._store(store, found, None, update, "eval")
+            found = evaluate(self.runner, source, self.config.eval_tasks, label=f"{phase}/{update}")
+            self._store(store, found, None, update, phase)
             out[str(source)] = Evaluation([trajectory.episode for trajectory in found])
         return out
 
@@ -201,13 +203,20 @@ class Trainer:
             store.add(trajectory.episode, token_notes(trajectory, self.chat, given), update=update, phase=phase)
 
 
-def stored_evaluation(store: ReplayStore, update: int) -> dict[str, Evaluation]:
-    """The evaluation that a replay holds for an update, by source."""
+def stored_evaluation(store: ReplayStore, phase: str) -> dict[str, Evaluation]:
+    """The evaluation that a replay holds, by source."""
     episodes: dict[str, list[Episode]] = {}
-    for record in store.records(phase="eval", update=update):
+    for record in store.records(phase=phase):
         episode = store.episode(record)
         episodes.setdefault(str(TaskSource(episode.task.id, episode.task.kwargs)), []).append(episode)
     return {name: Evaluation(found) for name, found in episodes.items()}
+
+
+def write_json(path: Path, data: object) -> None:
+    """Write a JSON file whole or not at all."""
+    scratch = path.with_suffix(".partial")
+    scratch.write_text(json.dumps(data, indent=1))
+    scratch.replace(path)
 
 
 FREE_TO_CHANGE = ("run", "checkpoint_every", "keep_checkpoints")

@@ -28,7 +28,7 @@ def commands():
                     yield pytest.param(words[1:], id=f"{page.stem}: {' '.join(words)}")
 
 
-@pytest.mark.parametrize("words", commands())
+@pytest.mark.parametrize("words", list(commands()))
 def test_every_command_is_understood(words):
     from saccade.rl.cli import parse
 

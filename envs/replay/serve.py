@@ -16,8 +16,8 @@ from saccade.envs.replay.store import ReplayStore
 from saccade.envs.replay.viewer import write_html
 
 
-def make_app(store: ReplayStore, limit: int = 64, title: str | None = None) -> Any:
-    """The ASGI application: `/` is the page with the last `limit` episodes."""
+def make_app(store: ReplayStore, limit: int = 64, phase: str | None = None, update: int | None = None) -> Any:
+    """The ASGI application: `/` is the page with the last `limit` episodes of that phase and update."""
     try:
         from starlette.applications import Starlette
         from starlette.requests import Request
@@ -28,15 +28,18 @@ def make_app(store: ReplayStore, limit: int = 64, title: str | None = None) -> A
 
     def page(request: Request) -> HTMLResponse:
         with tempfile.TemporaryDirectory() as folder:
-            path = write_html(store, Path(folder) / "page.html", limit=limit, title=title)
+            records = store.records(phase=phase, update=update, last=limit)
+            path = write_html(store, Path(folder) / "page.html", records)
             return HTMLResponse(path.read_text(encoding="utf-8"), headers={"Cache-Control": "no-store"})
 
     return Starlette(routes=[Route("/", page)])
 
 
-def serve(store: ReplayStore, port: int = 8000, limit: int = 64, title: str | None = None) -> None:
+def serve(
+    store: ReplayStore, port: int = 8000, limit: int = 64, phase: str | None = None, update: int | None = None
+) -> None:
     """Serve until interrupted."""
-    app = make_app(store, limit, title)
+    app = make_app(store, limit, phase, update)
     import uvicorn
 
     uvicorn.run(app, host="127.0.0.1", port=port, log_level="warning")

@@ -45,6 +45,11 @@ def test_thousandths():
     assert codec.encode_text("at (32, 12)", SIZE) == "at (500, 250)"
 
 
+def test_the_far_edge_of_the_range_is_the_last_pixel():
+    assert ThousandCodec().decode_action("click(1000, 1000)", ACTIONS, SIZE) == "click(63, 47)"
+    assert ThousandCodec().decode_action("click(1200, 0)", ACTIONS, SIZE) == "click(77, 0)"
+
+
 def test_an_unknown_codec_names_the_near_one():
     with pytest.raises(ConfigError, match="did you mean 'pixels'"):
         make_codec("pixel")

@@ -23,6 +23,7 @@ def test_think_answer_reads_what_it_writes():
         "1</answer>",
         "<answer>1</answer> and more",
         "<answer>a</think>b</answer>",
+        "<think>a</think><answer>x</answer><think>b</think><answer>y</answer>",
         "",
     ],
 )

@@ -1,3 +1,6 @@
+import os
+import subprocess
+import sys
 import time
 from dataclasses import replace
 
@@ -33,7 +36,7 @@ class Fragile(LanguageEnv):
         if self.mode == "reset":
             raise WorldFailure("no page")
         self.turn = 0
-        return Observation.of("word " * (2000 if self.mode == "long" else 1))
+        return Observation.of("word " * (2000 if self.mode == "long start" else 1))
 
     def act(self, action):
         self.turn += 1
@@ -43,7 +46,7 @@ class Fragile(LanguageEnv):
             time.sleep(3)
         if self.mode == "raise" and self.turn == 2:
             raise ZeroDivisionError("a bug of the world")
-        return Outcome(Observation.of(f"turn {self.turn}"))
+        return Outcome(Observation.of("word " * 2000 if self.mode == "long" else f"turn {self.turn}"))
 
     def state(self):
         return self.turn if hasattr(self, "turn") else 0
@@ -101,7 +104,69 @@ def test_an_observation_that_does_not_fit_ends_the_episode(agent):
     small = Agent(agent.engine, agent.chat, replace(agent.config, max_context=200))
     for trajectory in run(small, "long"):
         assert trajectory.episode.cause is Cause.CONTEXT
-        assert trajectory.samples == ()
+        assert len(trajectory.episode.steps) == 1
+        assert len(trajectory.samples[0].ids) < 200
+
+
+def test_a_first_observation_that_does_not_fit_is_a_setting_to_mend(agent):
+    small = Agent(agent.engine, agent.chat, replace(agent.config, max_context=200))
+    with pytest.raises(ConfigError, match=r"raise agent\.max_context"):
+        run(small, "long start")
+
+
+def test_an_engine_that_fails_ends_its_episodes_and_nothing_else(agent, walk):
+    asked = {"count": 0}
+    serve = agent.engine._batcher._serve
+
+    def sometimes(requests):
+        asked["count"] += 1
+        if asked["count"] == 2:
+            raise MemoryError("out of memory")
+        return serve(requests)
+
+    agent.engine._batcher._serve = sometimes
+    runner = Runner(agent, RunnerConfig(concurrency=2))
+    done = runner.run([Job(walk.task(seed)) for seed in range(6)])
+    runner.close()
+    lost = [each for each in done if each.episode.cause is Cause.ENGINE]
+    assert len(lost) == 2 and len(done) == 6
+    assert all("out of memory" in each.episode.failure and not each.episode.rule.trained for each in lost)
+
+
+def test_a_world_that_never_returns_does_not_keep_the_process():
+    code = """
+import time
+from saccade.agents.worker import Worker
+Worker("hung").submit(lambda: time.sleep(60))
+time.sleep(0.2)
+"""
+    started = time.perf_counter()
+    subprocess.run([sys.executable, "-c", code], check=True, timeout=50)
+    assert time.perf_counter() - started < 40
+
+
+def test_interrupting_stops_a_rollout_at_once(taught_path):
+    code = f"""
+import os, signal, threading, time
+import grid_walk
+from saccade.agents.runner import Job, Runner, RunnerConfig
+from saccade.envs.task import TaskSource
+from saccade.rl.evaluate import make_agent
+agent = make_agent({str(taught_path)!r}, "engine", None)
+act = grid_walk.GridWalk.act
+grid_walk.GridWalk.act = lambda self, call: (time.sleep(0.2), act(self, call))[1]
+threading.Timer(1.0, lambda: os.kill(os.getpid(), signal.SIGINT)).start()
+try:
+    Runner(agent, RunnerConfig(concurrency=1)).run([Job(TaskSource("GridWalk-v0").task(s)) for s in range(1000)])
+except KeyboardInterrupt:
+    print("interrupted")
+os._exit(0)
+"""
+    path = os.pathsep.join(sys.path)
+    done = subprocess.run(
+        [sys.executable, "-c", code], env=os.environ | {"PYTHONPATH": path}, capture_output=True, text=True, timeout=60
+    )
+    assert "interrupted" in done.stdout, done.stderr
 
 
 def test_a_reply_that_is_cut_ends_the_episode(agent, walk):

@@ -73,3 +73,12 @@ def test_errors_are_also_the_standard_ones():
 def test_near_names():
     assert near("colr", ["colour", "shape"]) == "did you mean 'colour'? known: colour, shape"
     assert near("zzz", ["b", "a"], "settings") == "settings: a, b"
+
+
+@pytest.mark.parametrize("text", ["x-v0", "x-v0?level=2", "x-v0?flag=true&name=red&share=0.5"])
+def test_a_source_reads_what_it_writes(text):
+    from saccade.envs.task import TaskSource
+
+    source = TaskSource.parse(text)
+    assert str(source) == text
+    assert TaskSource.parse(str(source)) == source

@@ -2,6 +2,7 @@ import json
 
 import pytest
 import torch
+from safetensors import SafetensorError
 
 from saccade.envs.errors import ConfigError, StoreError
 from saccade.rl.batch import Row
@@ -40,6 +41,21 @@ def test_a_damaged_checkpoint_is_passed_over(trained, tmp_path, caplog):
     assert "damaged" in caplog.text
 
 
+def test_all_damaged_is_an_error_not_a_new_start(trained, tmp_path):
+    folder = CheckpointFolder(tmp_path, "r")
+    path = folder.save(trained[0], 1, {})
+    (path / "manifest.json").write_text("{}")
+    with pytest.raises(StoreError, match="all checkpoints"):
+        folder.latest()
+
+
+def test_order_is_by_number(trained, tmp_path):
+    folder = CheckpointFolder(tmp_path, "r")
+    for update in (99_999, 100_000):
+        folder.save(trained[0], update, {})
+    assert folder.latest().update == 100_000
+
+
 def test_only_the_newest_are_kept(trained, tmp_path):
     folder = CheckpointFolder(tmp_path, "r", keep=2)
     for update in range(1, 5):
@@ -53,12 +69,13 @@ def test_another_runs_checkpoint_is_refused(trained, tmp_path):
         CheckpointFolder(tmp_path, "two").latest()
 
 
-def test_a_full_disk_loses_nothing(trained, tmp_path, monkeypatch):
+@pytest.mark.parametrize("error", [OSError(28, "No space left on device"), SafetensorError("No space left on device")])
+def test_a_full_disk_loses_nothing(trained, tmp_path, monkeypatch, error):
     folder = CheckpointFolder(tmp_path, "r")
     folder.save(trained[0], 1, {})
 
     def full(*_, **__):
-        raise OSError(28, "No space left on device")
+        raise error
 
     monkeypatch.setattr("saccade.rl.checkpoint.save_file", full)
     with pytest.raises(StoreError, match="earlier checkpoints are whole"):

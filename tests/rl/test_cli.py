@@ -45,6 +45,8 @@ def test_environments_are_listed_and_shown(capsys):
         (["train", "--model", "x", "--envs", "saccade/Digits-v0", "--group-size", "1"], "group_size must be >= 2"),
         (["train", "--model", "x", "--envs", "saccade/Digits-v0", "--group-siz", "4"], "--group-size"),
         (["eval", "--envs", "saccade/Digits-v0"], "--model is needed"),
+        (["envs", "no_such_module:X-v0"], "is its folder on PYTHONPATH?"),
+        (["train", "--model", "m", "--envs", "x-v0", "--rewards", "tsk=1"], "did you mean 'task'"),
         (["eval", "--envs", "saccade/Digits-v0", "--policy", "random", "--split", "tets"], "split must be one of"),
         (["replay", "./nothing"], "replay store"),
     ],
@@ -54,6 +56,21 @@ def test_a_mistake_is_one_clear_line(capsys, tmp_path, arguments, message):
     assert status == 2
     assert message in text
     assert "Traceback" not in text
+
+
+@pytest.mark.parametrize("how", [["--model", "MODEL"], ["--model=MODEL"]])
+def test_training_reads_as_the_model_was_taught(taught_path, how):
+    from saccade.rl.cli import parse
+
+    command = parse(["train", *(word.replace("MODEL", str(taught_path)) for word in how), "--envs", "x-v0"])
+    assert command.agent.coordinates == "location-tokens"
+
+
+def test_rewards_are_weighed_by_flag():
+    from saccade.rl.cli import parse
+
+    command = parse(["train", "--model", "m", "--envs", "x-v0", "--rewards", "task=1,format=0.1"])
+    assert command.rewards == {"task": 1.0, "format": 0.1}
 
 
 def test_chance_is_evaluated_without_a_model_and_replayed(capsys, tmp_path):

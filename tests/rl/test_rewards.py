@@ -20,6 +20,12 @@ def test_rewards_are_weighed(trajectories):
     assert turn_rewards(trajectory, {"task": 1.0, "valid_action": 0.5}) == pytest.approx(expected)
 
 
+def test_a_reply_outside_its_format_costs_even_where_the_world_understands(trajectories):
+    for trajectory in trajectories:
+        assert REWARDS["format"](trajectory).tolist() == [0.0 if ok else -1.0 for ok in trajectory.well_formed]
+    assert not all(all(trajectory.well_formed) for trajectory in trajectories)
+
+
 def test_every_action_token_gets_the_advantage_of_its_turn(trajectories):
     rollouts = rollouts_of(trajectories, {"brevity": 1.0}, 1.0)
 

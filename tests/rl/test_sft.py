@@ -49,13 +49,53 @@ def test_a_demonstration_that_fails_is_an_error(agent, learner, walk, monkeypatc
     demos.close()
 
 
+def test_a_warm_start_that_fails_leaves_no_model(tmp_path, monkeypatch):
+    monkeypatch.setattr(WarmStart, "run", lambda self, report: 1 / 0)
+    out = tmp_path / "model"
+    with pytest.raises(ZeroDivisionError):
+        grow(GrowConfig(("grid_walk:GridWalk-v0",), str(out)))
+    assert not out.exists()
+
+
+def test_a_lost_demonstration_is_passed_over_and_many_are_an_error(agent, learner, walk, monkeypatch):
+    import grid_walk
+
+    from saccade.envs.errors import WorldFailure
+
+    act, calls = grid_walk.GridWalk.act, {"count": 0}
+
+    def break_every(number):
+        def breaking(self, call):
+            calls["count"] += 1
+            if calls["count"] % number == 0:
+                raise WorldFailure("gone")
+            return act(self, call)
+
+        return breaking
+
+    demos = Runner(agent, policy="demo")
+    warm = WarmStart(agent, learner(kl_coef=0), [walk], demos, Runner(agent), SFTConfig(batch=4, pool=24))
+    monkeypatch.setattr(grid_walk.GridWalk, "act", break_every(50))
+    assert 22 <= len(warm._demonstrations()) < 24
+    monkeypatch.setattr(grid_walk.GridWalk, "act", break_every(4))
+    with pytest.raises(WorldFailure, match="demonstrations were lost"):
+        warm._demonstrations()
+    demos.close()
+
+
 def test_the_corpus_holds_the_words_of_the_world(walk):
     text = " ".join(corpus([walk], tasks=2))
     assert "Reach the ring." in text and "go " in text and "move(" in text
 
 
 @pytest.mark.parametrize(
-    ("bad", "message"), [({"batch": 9, "pool": 8}, "batch"), ({"target": 0}, "target"), ({"target": 2}, "target")]
+    ("bad", "message"),
+    [
+        ({"check_every": 0}, "check_every"),
+        ({"batch": 9, "pool": 8}, "batch"),
+        ({"target": 0}, "target"),
+        ({"target": 2}, "target"),
+    ],
 )
 def test_bad_settings_are_refused(bad, message):
     with pytest.raises(ConfigError, match=message):

@@ -1,0 +1,39 @@
+"""A thread of its own for a world: daemonic, so that a world that never returns cannot keep the process alive."""
+
+from __future__ import annotations
+
+import queue
+import threading
+from collections.abc import Callable
+from concurrent.futures import Future
+from typing import Any, TypeVar
+
+R = TypeVar("R")
+
+
+class Worker:
+    """Runs functions one after another in one thread."""
+
+    def __init__(self, name: str) -> None:
+        self._work: queue.SimpleQueue[tuple[Future[Any], Callable[[], Any]] | None] = queue.SimpleQueue()
+        threading.Thread(target=self._loop, name=name, daemon=True).start()
+
+    def submit(self, function: Callable[[], R]) -> Future[R]:
+        """Queue a function; its result or exception comes through the future."""
+        future: Future[R] = Future()
+        self._work.put((future, function))
+        return future
+
+    def stop(self) -> None:
+        """End the thread once its queue is empty; does not wait."""
+        self._work.put(None)
+
+    def _loop(self) -> None:
+        while (item := self._work.get()) is not None:
+            future, function = item
+            if not future.set_running_or_notify_cancel():
+                continue
+            try:
+                future.set_result(function())
+            except BaseException as error:
+                future.set_exception(error)
