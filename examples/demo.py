@@ -189,9 +189,11 @@ def main(args: Arguments) -> int:
     if any((out / name).exists() for name in TRACKS):
         print(f"{out} holds a demo already: remove it, or choose another folder with --out", file=sys.stderr)
         return 2
+    started = time.perf_counter()
     if not run_lanes([["gui"], ["qa", "embodied"]], args):
         return 1
 
+    (out / "seconds.txt").write_text(f"{time.perf_counter() - started:.0f}")
     console = make_console()
     results = {name: json.loads((out / name / "result.json").read_text()) for name in TRACKS}
     rows: list[list[object]] = []
