@@ -179,7 +179,7 @@ class Trainer:
         if found is None:
             return 0
         found.restore(self.learner)
-        self.engine.update(self.learner.weights(), found.manifest["learner_steps"])
+        self.engine.update(self.learner.weights(), self.learner.steps // self.config.learner.passes)
         return found.update
 
     def _evaluate(self, store: ReplayStore, update: int, phase: str) -> dict[str, Evaluation]:
