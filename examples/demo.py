@@ -32,22 +32,25 @@ class Track:
     sft: SFTConfig
     updates: int
     """Of reinforcement learning; 0 only shows the warm start acting."""
+    tasks_per_step: int
     learning_rate: float
     concurrency: int
 
 
 TRACKS = {
     "gui": Track(
-        "saccade/ClickTarget-v0?level=2",
-        SFTConfig(steps=700, target=0.55, pool=3584, learning_rate=3e-3, check_every=50, check_tasks=128),
-        updates=120,
-        learning_rate=3e-4,
+        "saccade/ClickTarget-v0?level=1&max_turns=2",
+        SFTConfig(steps=400, target=0.45, pool=1024, learning_rate=3e-3, check_every=10),
+        updates=100,
+        tasks_per_step=12,
+        learning_rate=4e-4,
         concurrency=16,
     ),
     "qa": Track(
         "saccade/Digits-v0",
         SFTConfig(steps=300, target=0.42, pool=1024, learning_rate=4e-3),
         updates=120,
+        tasks_per_step=16,
         learning_rate=4e-4,
         concurrency=64,
     ),
@@ -55,6 +58,7 @@ TRACKS = {
         "saccade/Reach-v0?level=1",
         SFTConfig(steps=300, target=0.4, pool=256, batch=16, learning_rate=2e-3),
         updates=0,
+        tasks_per_step=16,
         learning_rate=3e-4,
         concurrency=8,
     ),
@@ -120,6 +124,7 @@ def run_track(name: str, args: Arguments) -> None:
             envs=(track.env,),
             run=str(folder / "run"),
             steps=max(int(track.updates * args.scale), 1),
+            tasks_per_step=track.tasks_per_step,
             seed=args.seed,
             eval_tasks=args.eval_tasks,
             runner=runner,
