@@ -95,27 +95,21 @@ class MicroBatch:
 def cut(rows: Sequence[Row], budget: int) -> Iterator[list[Row]]:
     """Cut rows into micro-batches of at most `budget` tokens, padding included.
 
-    Groups of equal prefix are ordered by their longest continuation, so that rows of like length pad each other least.
-    One row larger than the budget is a micro-batch of its own.
+    Rows of like length come together: none is padded to more than twice the shortest continuation of its micro-batch,
+    since padding costs as much as tokens. One row larger than the budget is a micro-batch of its own.
     """
-    groups: dict[object, list[Row]] = {}
-    for row in rows:
-        groups.setdefault(row.prefix_key, []).append(row)
-    by_length = sorted(groups.values(), key=lambda group: max(row.continuation for row in group))
-    ordered = [row for group in by_length for row in group]
     part: list[Row] = []
     prefixes: set[object] = set()
-    longest_prefix = longest = 0
-    for row in ordered:
+    longest_prefix = 0
+    for row in sorted(rows, key=lambda row: (row.continuation, row.prefix_key)):
         keys = prefixes | {row.prefix_key}
         head = max(longest_prefix, row.prefix)
-        tail = max(longest, row.continuation)
-        if part and len(keys) * head + (len(part) + 1) * tail > budget:
+        tokens = len(keys) * head + (len(part) + 1) * row.continuation
+        if part and (tokens > budget or row.continuation > 2 * part[0].continuation):
             yield part
-            part, keys = [], {row.prefix_key}
-            head, tail = row.prefix, row.continuation
+            part, keys, head = [], {row.prefix_key}, row.prefix
         part.append(row)
-        prefixes, longest_prefix, longest = keys, head, tail
+        prefixes, longest_prefix = keys, head
     if part:
         yield part
 

@@ -67,6 +67,8 @@ def test_cutting_keeps_every_row_once_and_the_budget(trajectories):
             padded = len(heads) * max(r.prefix for r in part)
             padded += len(part) * max(len(r.sample.ids) - r.prefix for r in part)
             assert len(part) == 1 or padded <= budget
+            lengths = [row.continuation for row in part]
+            assert max(lengths) <= 2 * min(lengths)
 
 
 def test_a_picture_that_does_not_fit_its_placeholders_is_refused(agent, turns):
