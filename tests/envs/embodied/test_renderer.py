@@ -72,5 +72,5 @@ def test_a_context_allocates_no_more_than_its_picture_needs():
     env = Reach(size=48)
     env.reset(seed=0)
     context = env.camera._context
-    assert (context.offWidth, context.offHeight, context.shadowMapSize) == (48, 48, 0)
+    assert (context.offWidth, context.offHeight, context.shadowSize) == (48, 48, 0)
     env.close()
