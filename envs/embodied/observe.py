@@ -132,7 +132,7 @@ class Camera:
             self._gl = importlib.import_module(module).GLContext(self.size, self.size)
             self._gl.make_current()
             # A context allocates its buffers once: no larger than the picture, and none for shadows, which are off.
-            # At the defaults it takes 300 MB more.
+            # Larger ones, such as those of a 2048-pixel picture, cost hundreds of megabytes an environment.
             model.vis.global_.offwidth = model.vis.global_.offheight = self.size
             model.vis.quality.shadowsize = 0
             context = mujoco.MjrContext(model, mujoco.mjtFontScale.mjFONTSCALE_100.value)

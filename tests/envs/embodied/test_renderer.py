@@ -66,7 +66,7 @@ print(env.step("move(3, 3)")[4]["cause"])
 
 
 def test_a_context_allocates_no_more_than_its_picture_needs():
-    """At MuJoCo's defaults every environment takes 300 MB more, and a hundred episodes at once do not fit."""
+    """Buffers for the largest picture would cost every environment hundreds of megabytes."""
     from saccade.envs.embodied.env import Reach
 
     env = Reach(size=48)
