@@ -48,7 +48,7 @@ class DemoPolicy:
     """The environment's own solution answers; `captions` collects what it says of each picture."""
 
     def __init__(self, env: gym.Env[Any, Any], in_world: InWorld[Any]) -> None:
-        self._env = env.unwrapped
+        self._env: Any = env.unwrapped
         self._in_world = in_world
         self._demo: Iterator[Demo] | None = None
         self.captions: list[str] = []
@@ -61,7 +61,7 @@ class DemoPolicy:
 
     def _next(self) -> Demo:
         if self._demo is None:
-            self._demo = self._env.demo()  # type: ignore[attr-defined]
+            self._demo = self._env.demo()
         demo: Demo | None = next(self._demo, None)
         if demo is None:
             raise ConfigError(f"{type(self._env).__name__} has no demonstration for this state")
@@ -72,11 +72,11 @@ class RandomPolicy:
     """A random well-formed action answers."""
 
     def __init__(self, env: gym.Env[Any, Any]) -> None:
-        self._env = env.unwrapped
+        self._env: Any = env.unwrapped
 
     async def reply(self, session: Session, prompt: Prompt, seed: int, key: str) -> Completion:
         """Write a random action as tokens."""
-        action = self._env.sample_action(random.Random(seed))  # type: ignore[attr-defined]
+        action = self._env.sample_action(random.Random(seed))
         return scripted(session.write("", action), prompt)
 
 
