@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from saccade.agents.runner import Job, Progress, Runner
+from saccade.agents.thoughts import judged
 from saccade.agents.trajectory import Trajectory
 from saccade.envs.episode import Episode
 from saccade.envs.errors import ConfigError
@@ -76,6 +77,12 @@ class Evaluation:
     def success(self) -> Interval:
         """Share of successes."""
         return proportion([episode.success for episode in self.valid])
+
+    @property
+    def thoughts(self) -> Interval | None:
+        """Share of right thoughts over all turns with a demonstrated one; `None` where no turn has one."""
+        found = judged(self.valid)
+        return proportion(found) if found else None
 
     @property
     def causes(self) -> dict[str, int]:

@@ -28,6 +28,7 @@ from saccade.agents.agent import Agent, Session
 from saccade.agents.engines.base import StopReason
 from saccade.agents.formats import Reply
 from saccade.agents.policies import DemoPolicy, EnginePolicy, Policy, RandomPolicy
+from saccade.agents.thoughts import KEY, ThoughtCheck
 from saccade.agents.trajectory import Trajectory
 from saccade.agents.worker import Worker
 from saccade.envs.episode import Cause, Episode, Step
@@ -50,6 +51,8 @@ class RunnerConfig:
     """Episodes in flight; each has an environment and a thread of its own."""
     world_timeout: float = 120.0
     """Seconds that one `reset` or `step` may take before the episode ends with cause `infra`."""
+    check_thoughts: bool = True
+    """Whether to compare sampled thoughts with what the environment demonstrates in the same state."""
 
     def __post_init__(self) -> None:
         if self.concurrency < 1:
@@ -173,6 +176,8 @@ class Runner:
         session = self.agent.begin(env)
         record.session = session
         policy = self._policy(env, slot)
+        sampled = self.policy == "engine"  # only a model has thoughts of its own
+        check = ThoughtCheck(self.agent, env, slot.call) if sampled and self.config.check_thoughts else None
         state_key = info.get("state_key", "")
         while True:
             view: Observation = env.get_wrapper_attr("view")
@@ -198,6 +203,7 @@ class Runner:
             if completion.stop_reason is StopReason.ABORT:
                 return record.end(Cause.ENGINE, view, failure=completion.failure)
             reply = session.hear(completion)
+            record.thoughts_right.append(await check.judge(reply, session.size) if check else None)
             if completion.stop_reason is StopReason.LENGTH:
                 record.turn(view, session.raw, replace(reply, action=""), None, state_key, 0.0)
                 return record.end(Cause.LENGTH, view)
@@ -239,6 +245,7 @@ class _Record:
         self.session: Session | None = None
         self.steps: list[Step] = []
         self.well_formed: list[bool] = []
+        self.thoughts_right: list[bool | None] = []
 
     def turn(self, view: Observation, raw: str, reply: Reply, outcome: Any, state_key: str, seconds: float) -> None:
         _, reward, terminated, truncated, info = outcome or NO_STEP
@@ -269,6 +276,7 @@ class _Record:
         info: dict[str, Any] | None = None,
     ) -> Trajectory:
         job = self.job
+        compared = any(right is not None for right in self.thoughts_right)
         episode = Episode(
             id=hashlib.sha256(f"{self.label}|{self.key}".encode()).hexdigest()[:16],
             task=job.task,
@@ -279,7 +287,7 @@ class _Record:
             success=success,
             group=job.group or job.task.key,
             failure=failure,
-            info=info or {},
+            info=(info or {}) | ({KEY: self.thoughts_right} if compared else {}),
         )
         samples = (self.session.ledger.sample(),) if self.session and self.steps else ()
         return Trajectory(episode, samples, self.key, tuple(self.well_formed))

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from saccade.agents.thoughts import thoughts_right
 from saccade.envs.episode import Episode
 from saccade.envs.observation import Image
 
@@ -57,6 +58,11 @@ class Trajectory:
     samples: Sequence[Sample]
     key: str
     well_formed: Sequence[bool] = ()
+
+    @property
+    def thoughts_right(self) -> Sequence[bool | None]:
+        """Of each turn, whether its thought was the demonstrated one; `None` where there was none to compare with."""
+        return thoughts_right(self.episode)
 
     def tokens_per_turn(self) -> NDArray[np.int64]:
         """int64 [turns]: action tokens of each turn, over all samples."""

@@ -12,6 +12,7 @@ from rich.table import Table
 
 SHOWN = {
     "return": "return",
+    "thought/accuracy": "thoughts",
     "policy/kl": "KL",
     "policy/entropy": "entropy",
     "mismatch/max": "mismatch",

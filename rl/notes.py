@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from saccade.agents.chat import Chat
+from saccade.agents.thoughts import judged
 from saccade.agents.trajectory import Trajectory
 from saccade.rl.advantages import Floats
 
@@ -35,19 +36,21 @@ def token_notes(trajectory: Trajectory, chat: Chat, advantages: Floats | None = 
 
 
 def rollout_metrics(trajectories: Sequence[Trajectory]) -> dict[str, float]:
-    """Return, success by environment, lengths, malformed actions, and how episodes ended."""
+    """Return, success by environment, lengths, malformed actions, right thoughts, and how episodes ended."""
     episodes = [trajectory.episode for trajectory in trajectories]
     valid = [episode for episode in episodes if episode.rule.in_baseline]
     metrics = {f"ended/{cause}": count / len(episodes) for cause, count in Counter(e.cause for e in episodes).items()}
     if not valid:
         return metrics
     steps = [step for episode in valid for step in episode.steps]
+    thoughts = judged(valid)
     by_env: dict[str, list[bool]] = {}
     for episode in valid:
         by_env.setdefault(episode.task.id, []).append(episode.success)
     return (
         metrics
         | {f"success/{name}": float(np.mean(found)) for name, found in by_env.items()}
+        | ({"thought/accuracy": float(np.mean(thoughts))} if thoughts else {})
         | {
             "return": float(np.mean([episode.total_reward for episode in valid])),
             "turns": float(np.mean([len(episode.steps) for episode in valid])),
