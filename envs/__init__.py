@@ -11,9 +11,11 @@ import gymnasium as gym
 
 ENVIRONMENTS: dict[str, str] = {
     "saccade/ClickTarget-v0": "saccade.envs.gui.env:ClickTarget",
+    "saccade/ClickWord-v0": "saccade.envs.gui.words:ClickWord",
     "saccade/TwoPageForm-v0": "saccade.envs.gui.env:TwoPageForm",
     "saccade/MiniWoB-click-test-2-v0": "saccade.envs.gui.miniwob:ClickTest2",
     "saccade/Reach-v0": "saccade.envs.embodied.env:Reach",
+    "saccade/Navigate-v0": "saccade.envs.embodied.env:Navigate",
     "saccade/Digits-v0": "saccade.envs.qa.env:Digits",
     "saccade/Shapes-v0": "saccade.envs.qa.env:Shapes",
 }

@@ -1,6 +1,6 @@
-"""The physical world: a scene as a MuJoCo model, a finger that moves through its actuators, and what it touches.
+"""The physical world: a layout as a MuJoCo model, a mover that is driven by its actuators, and what it touches.
 
-    world = World(scene)
+    world = World(scene, TABLE)
     touched = world.glide((120.0, -40.0))    # indices of the pieces that the finger came into contact with
 
 After the start nothing is placed by hand: positions change only by stepping the simulation.
@@ -9,6 +9,7 @@ After the start nothing is placed by hand: positions change only by stepping the
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -16,33 +17,53 @@ import numpy as np
 from numpy.typing import NDArray
 
 from saccade.envs.embodied.observe import load_mujoco
-from saccade.envs.embodied.tasks import Point, Scene
+from saccade.envs.embodied.tasks import Layout, Point
 from saccade.envs.errors import WorldFailure
 from saccade.envs.palette import PALETTE
 
-TABLE = Path(__file__).parent / "assets" / "table.xml"
+ASSETS = Path(__file__).parent / "assets"
 SETTLE_STEPS = 10
 RAMP_STEPS = 40
 HOLD_STEPS = 10
-"""A move: the set-point glides to its target in 0.2 s, then the finger comes to rest in 0.05 s."""
+"""A move: the set-point glides to its target in 0.2 s, then the mover comes to rest in 0.05 s."""
 MAX_SPEED = 20.0
-"""Metres or radians a second; nothing on the table gets near it unless the simulation diverges."""
+"""Metres or radians a second; nothing gets near it unless the simulation diverges."""
 
 
-def build(scene: Scene) -> Any:
-    """Compile the table with the scene's pieces, each resting on it, and the finger at its start."""
+@dataclass(frozen=True)
+class Stage:
+    """An empty world, to which the pieces are added.
+
+    Attributes:
+        file: its MJCF in `assets/`; a body `carriage` that slides along x and y carries the mover.
+        mover: the geom that is driven and whose contacts count.
+        loose: whether pieces can be pushed; else they stand fast.
+    """
+
+    file: str
+    mover: str
+    loose: bool
+
+
+TABLE = Stage("table.xml", mover="finger", loose=True)
+ROOM = Stage("room.xml", mover="robot", loose=False)
+
+
+def build(layout: Layout, stage: Stage) -> Any:
+    """Compile the stage with the layout's pieces, each resting on the ground, and the mover at its start."""
     mujoco = load_mujoco()
-    spec = mujoco.MjSpec.from_file(str(TABLE))
+    spec = mujoco.MjSpec.from_file(str(ASSETS / stage.file))
     kinds = {
         "cube": mujoco.mjtGeom.mjGEOM_BOX,
         "ball": mujoco.mjtGeom.mjGEOM_SPHERE,
         "cylinder": mujoco.mjtGeom.mjGEOM_CYLINDER,
     }
-    spec.body("carriage").pos = [scene.finger[0] / 1000, scene.finger[1] / 1000, 0]
-    for index, piece in enumerate(scene.pieces):
+    spec.body("carriage").pos = [layout.start[0] / 1000, layout.start[1] / 1000, 0]
+    for index, piece in enumerate(layout.pieces):
         half, turn = piece.half / 1000, math.radians(piece.yaw) / 2
         body = spec.worldbody.add_body(name=f"piece{index}", pos=[piece.x / 1000, piece.y / 1000, half])
-        body.add_freejoint()
+        if stage.loose:
+            body.add_freejoint()
         geom = body.add_geom(spec.find_default("piece"), name=f"piece{index}", type=kinds[piece.shape])
         geom.rgba = [*(channel / 255 for channel in PALETTE[piece.colour]), 1]
         geom.size = [half, piece.length / 1000, 0] if piece.shape == "cylinder" else [half] * 3
@@ -56,35 +77,36 @@ def build(scene: Scene) -> Any:
 
 
 class World:
-    """A scene in motion."""
+    """A layout in motion."""
 
-    def __init__(self, scene: Scene) -> None:
+    def __init__(self, layout: Layout, stage: Stage) -> None:
         self._mujoco = load_mujoco()
-        self.scene = scene
-        self.model = build(scene)
+        self.layout = layout
+        self.model = build(layout, stage)
         self.data = self._mujoco.MjData(self.model)
-        self._start = np.array(scene.finger, float) / 1000
-        self._finger = self.model.geom("finger").id
-        self._first = self.model.geom("piece0").id  # pieces are the last geoms, in order
+        self._start = np.array(layout.start, float) / 1000
+        self._mover = self.model.geom(stage.mover).id
+        self._first = self.model.geom("piece0").id  # pieces are the last geoms and bodies, in order
+        self._bodies = self.model.body("piece0").id
         self._signature = int(self._mujoco.mjtState.mjSTATE_INTEGRATION.value)
         for _ in range(SETTLE_STEPS):
             self._mujoco.mj_step(self.model, self.data)
         self._show()
 
     @property
-    def finger(self) -> Point:
-        """Where the finger is, in millimetres."""
+    def mover(self) -> Point:
+        """Where the mover is, in millimetres."""
         x, y = (self._start + self.data.qpos[:2]) * 1000
         return float(x), float(y)
 
     @property
     def pieces(self) -> tuple[Point, ...]:
         """Where each piece is, in millimetres."""
-        places = self.data.qpos[2:].reshape(-1, 7)[:, :2] * 1000
+        places = self.data.xpos[self._bodies :, :2] * 1000
         return tuple((float(x), float(y)) for x, y in places)
 
     def glide(self, target: Point) -> list[int]:
-        """Move the finger to a point in millimetres, as far as contacts let it, and stop at the first touch.
+        """Drive the mover to a point in millimetres, as far as contacts let it, and stop at the first touch.
 
         Returns the indices of the pieces touched in that instant.
 
@@ -122,8 +144,8 @@ class World:
 
     def _touched(self) -> list[int]:
         pairs = self.data.contact.geom
-        with_finger = pairs[(pairs == self._finger).any(axis=1)]
-        return sorted({int(geom) - self._first for geom in with_finger.ravel() if geom >= self._first})
+        with_mover = pairs[(pairs == self._mover).any(axis=1)]
+        return sorted({int(geom) - self._first for geom in with_mover.ravel() if geom >= self._first})
 
     def _check(self) -> None:
         warnings = self._mujoco.mjtWarning

@@ -10,7 +10,8 @@ The way from the finger straight to the target is free by construction.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -26,8 +27,10 @@ CLEARANCE = 20
 """Least gap between two pieces, and between a piece that must not be touched and the finger on its way."""
 TRAVEL = (170, 570)
 """From the finger to the target's nearest point along the straight way: two to four moves of 150."""
-COUNTS = {1: (1, 1), 2: (2, 3), 3: (4, 4)}
+COUNTS = {1: (1, 1), 2: (3, 3), 3: (4, 4)}
 """Level -> least and most pieces."""
+HALVES = dict.fromkeys(SHAPES, (46, 58))
+"""Shape -> least and most of a piece's `half`."""
 
 Point = tuple[float, float]
 
@@ -70,13 +73,16 @@ class Piece:
         return COLOURS.index(self.colour), SHAPES.index(self.shape), self.x, self.y
 
 
-@dataclass(frozen=True)
-class Scene:
-    """Pieces in the order of captions, the index of the one to touch, and where the finger starts."""
+class Layout(ABC):
+    """What a world is built from: pieces in the order of captions, and the index of the one to touch."""
 
     target: int
-    finger: tuple[int, int]
     pieces: tuple[Piece, ...]
+
+    @property
+    @abstractmethod
+    def start(self) -> tuple[int, int]:
+        """Where that which moves begins."""
 
     @property
     def goal(self) -> Piece:
@@ -84,11 +90,25 @@ class Scene:
         return self.pieces[self.target]
 
 
+@dataclass(frozen=True)
+class Scene(Layout):
+    """A table with pieces on it, and where the finger starts."""
+
+    target: int
+    finger: tuple[int, int]
+    pieces: tuple[Piece, ...]
+
+    @property
+    def start(self) -> tuple[int, int]:
+        """The place of the finger."""
+        return self.finger
+
+
 def make_scene(rng: np.random.Generator, level: int) -> Scene:
     """Draw looks, then places until everything is apart and the straight way to the target is free."""
     looks = _looks(rng, level)
     while True:
-        pieces = _place(rng, looks)
+        pieces = scatter(rng, looks, HALVES, EXTENT)
         finger = _start(rng, pieces) if pieces else None
         if pieces and finger:
             ordered = tuple(sorted(pieces, key=lambda piece: piece.order))
@@ -107,17 +127,24 @@ def _looks(rng: np.random.Generator, level: int) -> list[tuple[str, str]]:
     return [(colour, SHAPES[int(rng.integers(len(SHAPES)))]) for colour in colours[:count]]
 
 
-def _place(rng: np.random.Generator, looks: Sequence[tuple[str, str]]) -> list[Piece] | None:
-    """Free places, or `None` where there was no room."""
+def scatter(
+    rng: np.random.Generator,
+    looks: Sequence[tuple[str, str]],
+    halves: Mapping[str, tuple[int, int]],
+    width: int,
+    fits: Callable[[Piece], bool] = lambda piece: True,
+) -> list[Piece] | None:
+    """Free places for pieces of these colours and shapes in a square of that width, or `None` without room."""
     placed: list[Piece] = []
     for colour, shape in looks:
         for _ in range(30):
-            half, yaw = int(rng.integers(46, 59)), 90 * int(rng.integers(2))
+            half, yaw = int(rng.integers(halves[shape][0], halves[shape][1] + 1)), 90 * int(rng.integers(2))
             size = Piece(colour, shape, 0, 0, half, yaw)
-            bound = EXTENT // 2 - math.ceil(size.reach)
+            bound = width // 2 - math.ceil(size.reach)
             x, y = (int(each) for each in rng.integers(-bound, bound + 1, size=2))
             piece = Piece(colour, shape, x, y, half, yaw)
-            if all(math.dist((x, y), (p.x, p.y)) >= piece.reach + p.reach + CLEARANCE for p in placed):
+            apart = all(math.dist((x, y), (p.x, p.y)) >= piece.reach + p.reach + CLEARANCE for p in placed)
+            if apart and fits(piece):
                 placed.append(piece)
                 break
         else:

@@ -5,7 +5,7 @@ import threading
 import numpy as np
 import pytest
 
-from saccade.envs.embodied.control import HOLD_STEPS, RAMP_STEPS, World
+from saccade.envs.embodied.control import HOLD_STEPS, RAMP_STEPS, TABLE, World
 from saccade.envs.embodied.env import MOVE, Reach
 from saccade.envs.embodied.tasks import CLEARANCE, COUNTS, EXTENT, FINGER_RADIUS, distance_to_way, make_scene
 from saccade.envs.errors import ActionError, ConfigError, WorldFailure
@@ -57,7 +57,7 @@ def test_demonstrations_go_around_other_pieces_from_anywhere():
             if env.step(f"move({x}, {y})")[2]:
                 break
         else:
-            [goal] = {env.camera.to_pixel(env.world.pieces[env.world.scene.target])}
+            [goal] = {env.camera.to_pixel(env.world.pieces[env.world.layout.target])}
             bent += next(env.demo()).action != f"move({goal[0]}, {goal[1]})"
             assert solve(env)[-1][4]["success"], f"seed {seed}"
             finished += 1
@@ -80,6 +80,7 @@ def test_scenes_are_apart_on_the_table_and_free_on_the_way(level):
                 free = distance_to_way((piece.x, piece.y), scene.finger, (scene.goal.x, scene.goal.y))
                 assert free >= piece.reach + FINGER_RADIUS + CLEARANCE
     if level == 2:
+        assert len(scene.pieces) == 3
         assert len({piece.colour for piece in scene.pieces}) == len(scene.pieces)
 
 
@@ -96,7 +97,7 @@ def test_touching_another_piece_fails():
     env = Reach(level=3)
     for seed in range(10):
         env.reset(seed=seed)
-        other = next(i for i, piece in enumerate(env.world.scene.pieces) if i != env.world.scene.target)
+        other = next(i for i, piece in enumerate(env.world.layout.pieces) if i != env.world.layout.target)
         x, y = env.camera.to_pixel(env.world.pieces[other])
         for _ in range(env.max_turns):
             observation, reward, terminated, _, info = env.step(f"move({x}, {y})")
@@ -105,7 +106,7 @@ def test_touching_another_piece_fails():
         if not info["success"]:
             assert (reward, info["cause"]) == (0.0, "failed")
             assert observation["text"].startswith("Touched the ")
-            assert env.world.scene.goal.name not in observation["text"]
+            assert env.world.layout.goal.name not in observation["text"]
             env.close()
             return
     pytest.fail("no piece but the target was ever reached")
@@ -113,11 +114,11 @@ def test_touching_another_piece_fails():
 
 def test_a_move_is_limited_and_ends_at_rest_where_it_should(env):
     env.reset(seed=3)
-    start = env.world.finger
+    start = env.world.mover
     x, y = (0, 0) if start[0] > 0 else (63, 0)
     env.step(f"move({x}, {y})")
     assert env.view.text == "Moved."
-    moved = np.subtract(env.world.finger, start)
+    moved = np.subtract(env.world.mover, start)
     aim = np.subtract(env.camera.to_table(x, y), start)
     assert np.linalg.norm(moved) == pytest.approx(MOVE, abs=3)
     assert np.dot(moved, aim) / np.linalg.norm(moved) / np.linalg.norm(aim) > 0.9999
@@ -125,10 +126,10 @@ def test_a_move_is_limited_and_ends_at_rest_where_it_should(env):
 
 
 def test_pieces_rest_by_contact_and_can_be_pushed_by_the_finger_alone():
-    world = World(make_scene(np.random.default_rng(5), 1))
+    world = World(make_scene(np.random.default_rng(5), 1), TABLE)
     before = world.pieces[0]
     for _ in range(4):
-        world.glide(world.finger)  # nowhere to go: time passes
+        world.glide(world.mover)  # nowhere to go: time passes
     assert np.hypot(*np.subtract(world.pieces[0], before)) < 0.1
     assert world.data.ncon >= 1  # resting on the table, held by nothing else
     assert world.model.neq == 0
@@ -166,7 +167,7 @@ def test_targets_outside_the_picture_name_the_limit(env):
 def test_running_out_of_turns_is_the_horizon():
     env = Reach(max_turns=2)
     env.reset(seed=0)
-    x, y = env.camera.to_pixel(env.world.finger)
+    x, y = env.camera.to_pixel(env.world.mover)
     env.step(f"move({x}, {y})")
     *_, terminated, truncated, info = env.step(f"move({x}, {y})")
     assert (terminated, truncated, info["cause"]) == (False, True, "horizon")
@@ -259,10 +260,10 @@ def test_pictures_show_each_piece_in_its_colour_and_a_dark_finger(size):
         observation, _ = env.reset(seed=seed)
         [pixels] = observation["images"]
         assert pixels.shape == (size, size, 3)
-        for piece, place in zip(env.world.scene.pieces, env.world.pieces, strict=True):
+        for piece, place in zip(env.world.layout.pieces, env.world.pieces, strict=True):
             x, y = env.camera.to_pixel(place)
             assert np.abs(pixels[y, x].astype(int) - PALETTE[piece.colour]).max() <= 8
-        x, y = env.camera.to_pixel(env.world.finger)
+        x, y = env.camera.to_pixel(env.world.mover)
         assert pixels[y, x].max() < 60
         assert (pixels.max(-1) < 60).sum() > 12 * (size / 64) ** 2
     env.close()
@@ -277,11 +278,11 @@ def test_captions_name_every_piece_and_the_finger_in_order(env):
     for seed in range(10):
         env.reset(seed=seed)
         demo = next(env.demo())
-        names = [piece.name for piece in env.world.scene.pieces]
+        names = [piece.name for piece in env.world.layout.pieces]
         places = [demo.caption.index(name) for name in [*names, "finger ("]]
         assert places == sorted(places)
         assert demo.thought in demo.caption
-        assert demo.thought.startswith(env.world.scene.goal.name)
+        assert demo.thought.startswith(env.world.layout.goal.name)
         assert demo.action.removeprefix("move") in demo.thought
 
 
