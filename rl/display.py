@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from types import TracebackType
-from typing import Self
+from typing import TYPE_CHECKING, Self
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 from rich.table import Table
+
+if TYPE_CHECKING:
+    from saccade.agents.evaluation import Interval
 
 SHOWN = {
     "return": "return",
@@ -74,3 +77,8 @@ def table(title: str, columns: Sequence[str], rows: Sequence[Sequence[object]]) 
     for row in rows:
         out.add_row(*(str(value) for value in row))
     return out
+
+
+def share(found: Interval | None) -> str:
+    """A share without its interval, for a narrow column; `-` where there is none."""
+    return f"{found.mean:.3f}" if found else "-"

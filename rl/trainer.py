@@ -100,6 +100,8 @@ class Trainer:
                     for name, found in self._evaluate(store, update, "eval").items():
                         if found.valid:
                             metrics[f"eval/success/{name}"] = found.success.mean
+                        if found.thoughts:
+                            metrics[f"eval/thought_accuracy/{name}"] = found.thoughts.mean
                 log.write(update, metrics)
                 if done % config.checkpoint_every == 0 or done == config.steps:
                     self.checkpoints.save(self.learner, done, config.to_json())

@@ -1,3 +1,4 @@
+import json
 import os
 import subprocess
 import sys
@@ -19,11 +20,11 @@ def run(capsys, *arguments):
 def test_help_names_every_command(capsys):
     status, text = run(capsys)
     assert status == 0
-    for name in ("envs", "tiny", "train", "eval", "replay", "doctor"):
+    for name in ("envs", "tiny", "train", "eval", "card", "replay", "doctor"):
         assert f"saccade {name}" in text
 
 
-@pytest.mark.parametrize("command", ["envs", "tiny", "train", "eval", "replay", "doctor"])
+@pytest.mark.parametrize("command", ["envs", "tiny", "train", "eval", "card", "replay", "doctor"])
 def test_every_command_explains_itself(capsys, command):
     status, text = run(capsys, command, "--help")
     assert status == 0 and "usage: saccade " + command in text
@@ -41,10 +42,16 @@ def test_environments_are_listed_and_shown(capsys):
         (["trian"], "did you mean 'train'"),
         (["envs", "saccade/Shape-v0"], "did you mean 'saccade/Shapes-v0'"),
         (["envs", "saccade/Shapes-v0?levl=2"], "did you mean 'level'"),
-        (["train", "--model", "./none", "--envs", "saccade/Digits-v0", "--run", "RUN"], "config.json or the id"),
+        (["train", "--model", "./none", "--envs", "saccade/Digits-v0", "--run", "RUN"], "config.json"),
         (["train", "--model", "x", "--envs", "saccade/Digits-v0", "--group-size", "1"], "group_size must be >= 2"),
         (["train", "--model", "x", "--envs", "saccade/Digits-v0", "--group-siz", "4"], "--group-size"),
         (["eval", "--envs", "saccade/Digits-v0"], "--model is needed"),
+        (["eval", "--envs", "saccade/Digits-v0", "--view", "no_goal"], "did you mean 'no-goal'"),
+        (["eval", "--envs", "saccade/Digits-v0", "--view", "no-goal", "--blind"], "--blind is --view blank"),
+        (["eval", "--envs", "saccade/Digits-v0", "--greedy", "--temperature", "0.5"], "--greedy is --temperature 0"),
+        (["card", "m", "--envs", "saccade/Digit-v0"], "did you mean 'saccade/Digits-v0'"),
+        (["card", "m", "--envs", "saccade/Digits-v0", "--tasks", "0"], "tasks must be >= 1"),
+        (["card", "./none", "--envs", "saccade/Digits-v0"], "config.json"),
         (["envs", "no_such_module:X-v0"], "is its folder on PYTHONPATH?"),
         (["train", "--model", "m", "--envs", "x-v0", "--rewards", "tsk=1"], "did you mean 'task'"),
         (["eval", "--envs", "saccade/Digits-v0", "--policy", "random", "--split", "tets"], "split must be one of"),
@@ -98,6 +105,30 @@ def test_the_whole_way_by_command_line(capsys, tmp_path, monkeypatch):
         run(capsys, "eval", "--model", "runs/r/model", "--envs", "saccade/Digits-v0", "--tasks", "4", "--blind")[0] == 0
     )
     assert run(capsys, "replay", "runs/r", "--verify")[0] == 0
+
+
+def test_a_model_is_evaluated_greedy_and_sampled(capsys, taught_path, tmp_path):
+    store = tmp_path / "store"
+    evaluate = ["eval", "--model", str(taught_path), "--envs", "grid_walk:GridWalk-v0", "--tasks", "6"]
+    status, text = run(capsys, *evaluate, "--store", str(store))
+    assert status == 0 and "greedy" in text and "sampled" in text and "right thoughts" in text
+    records = [json.loads(line) for line in (store / "episodes.jsonl").read_text().splitlines()]
+    assert len(records) == len({record["id"] for record in records}) == 12
+    assert any("thoughts_right" in record["info"] for record in records)
+    for flags in (["--greedy"], ["--temperature", "0"]):
+        status, text = run(capsys, *evaluate, *flags)
+        assert status == 0 and "greedy" in text and "sampled" not in text
+    status, text = run(capsys, *evaluate, "--temperature", "0.7", "--view", "no-goal")
+    assert status == 0 and "sampled at 0.7" in text and "greedy" not in text and "view no-goal" in text
+
+
+def test_a_card_is_written_by_command_line(capsys, taught_path, tmp_path):
+    out = tmp_path / "new" / "card.md"
+    status, text = run(
+        capsys, "card", str(taught_path), "--envs", "grid_walk:GridWalk-v0", "--tasks", "4", "--out", str(out)
+    )
+    assert status == 0 and "right thoughts" in text
+    assert sorted(path.name for path in out.parent.iterdir()) == ["card.json", "card.md"]
 
 
 def test_the_console_script_is_installed():

@@ -150,7 +150,7 @@ def test_an_unknown_environment_leaves_no_folder(config, tmp_path):
 
 
 def test_an_unknown_model_says_what_to_do(config):
-    with pytest.raises(ConfigError, match=r"config\.json or the id of a hub"):
+    with pytest.raises(ConfigError, match=r"config\.json"):
         Trainer(config(model="./nowhere"))
     Trainer(config())  # the mistake left nothing behind that would refuse the right one
 
