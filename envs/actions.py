@@ -12,6 +12,7 @@ from __future__ import annotations
 import ast
 import math
 import random
+import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol
@@ -22,6 +23,11 @@ Kind = Literal["x", "y", "int", "float", "str", "ref", "bool", "list"]
 Value = int | float | str | bool | list[Any]
 MAX_ACTION_LENGTH = 10_000
 _HUGE = 1e300
+
+_SOURCE = "<action>"
+"""The file name in what Python remarks on odd model output (`1or 2`, `"\\d"`): of no use to anybody, so it is silenced."""
+for _category in (SyntaxWarning, DeprecationWarning):  # once, at import: `catch_warnings` is not safe in threads
+    warnings.filterwarnings("ignore", category=_category, module=_SOURCE)
 
 _REQUIRED: Any = object()
 
@@ -200,7 +206,7 @@ def _parse_call(text: str) -> ast.Call:
     if len(source) > MAX_ACTION_LENGTH:
         raise ActionError(f"an action has at most {MAX_ACTION_LENGTH} characters, got {len(source)}")
     try:
-        body = ast.parse(source, mode="eval").body
+        body = ast.parse(source, _SOURCE, mode="eval").body
     except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
         raise ActionError(
             f"cannot read the action {_short(source)}: it must be one call with literal values"

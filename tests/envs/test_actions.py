@@ -1,6 +1,8 @@
 """The action parser: what it reads, what it refuses, and that it never does anything else."""
 
 import random
+import subprocess
+import sys
 
 import pytest
 from hypothesis import given
@@ -206,3 +208,36 @@ def test_answers():
             answer.parse(text)
     with pytest.raises(ActionError, match="at most"):
         answer.parse("a" * (MAX_ACTION_LENGTH + 1))
+
+
+ODD = r"""
+import sys, threading, warnings
+SETUP
+from saccade.envs.actions import STR, X, Y, ActionSet, verb
+from saccade.envs.errors import ActionError
+
+actions = ActionSet(verb("click", "Press.", x=X, y=Y), verb("type", "Write.", text=STR))
+
+def parse():
+    for text in ("click(1or 2, 3)", "click(0x1for x in y)", r"type('\d\w')", "click(1if 2else 3, 4)", "1 is 1", "()()"):
+        for _ in range(20):
+            try:
+                actions.parse(text)
+            except ActionError:
+                pass
+
+threads = [threading.Thread(target=parse) for _ in range(4)]
+[thread.start() for thread in threads]
+[thread.join() for thread in threads]
+print(actions.parse(r"type('\d')").args["text"])
+compile("1or 2", "<user>", "eval")
+"""
+
+
+@pytest.mark.parametrize("setup", ["", "warnings.simplefilter('always')"])
+def test_odd_output_is_read_in_silence_by_every_thread_and_other_code_is_still_warned(setup):
+    done = subprocess.run(
+        [sys.executable, "-c", ODD.replace("SETUP", setup)], capture_output=True, text=True, check=True
+    )
+    assert done.stdout == "\\d\n"
+    assert done.stderr.count("Warning") == 1 and "<user>:1: SyntaxWarning" in done.stderr
