@@ -25,7 +25,7 @@ MAX_ACTION_LENGTH = 10_000
 _HUGE = 1e300
 
 _SOURCE = "<action>"
-"""The file name in what Python remarks on odd model output (`1or 2`, `"\\d"`): of no use to anybody, so it is silenced."""
+"""The file name in Python's remarks on odd model output (`1or 2`, `"\\d"`), which nobody needs: they are silenced."""
 for _category in (SyntaxWarning, DeprecationWarning):  # once, at import: `catch_warnings` is not safe in threads
     warnings.filterwarnings("ignore", category=_category, module=_SOURCE)
 
