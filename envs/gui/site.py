@@ -14,6 +14,8 @@ from urllib.parse import unquote, urlsplit
 
 ORIGIN = "http://saccade.local"
 ASSETS = Path(__file__).parent / "assets"
+FONTS = {".woff2": "font/woff2"}
+"""Media types that `mimetypes` lacks on some machines."""
 
 
 @dataclass(frozen=True)
@@ -38,4 +40,5 @@ class Site:
 
 @functools.lru_cache(maxsize=512)
 def _read(file: Path, changed: int) -> tuple[bytes, str]:
-    return file.read_bytes(), mimetypes.guess_type(file.name)[0] or "application/octet-stream"
+    kind = FONTS.get(file.suffix) or mimetypes.guess_type(file.name)[0] or "application/octet-stream"
+    return file.read_bytes(), kind

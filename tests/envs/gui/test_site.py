@@ -46,3 +46,10 @@ def test_everything_else_is_refused(site, url):
 
 def test_the_project_ships_its_pages():
     assert all(Site(ASSETS).get(f"{ORIGIN}/{name}") for name in ("scene.html", "form.html", "miniwob.js"))
+
+
+def test_fonts_are_served_as_fonts_and_stay_small():
+    faces = [Site(ASSETS).get(f"{ORIGIN}/{name}") for name in ("saccade-sans.woff2", "saccade-sans-bold.woff2")]
+    assert all(kind == "font/woff2" and data[:4] == b"wOF2" for data, kind in faces)
+    assert sum(len(data) for data, _ in faces) < 40_000
+    assert b"Bitstream" in Site(ASSETS).get(f"{ORIGIN}/LICENSE-saccade-sans.txt")[0]
