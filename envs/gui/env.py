@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import asdict
 from typing import Any, ClassVar
 
@@ -15,20 +15,16 @@ from saccade.envs.core import Outcome
 from saccade.envs.episode import Cause, Demo
 from saccade.envs.errors import ConfigError
 from saccade.envs.gui.base import CLICK, PRESS, TYPE, BrowserEnv
-from saccade.envs.gui.observe import SCENE_PAGE, SCENES, picture, render_scenes, show_call
+from saccade.envs.gui.click import ClickScene
+from saccade.envs.gui.observe import picture
 from saccade.envs.gui.site import ASSETS, Site
 from saccade.envs.gui.tab import Tab
 from saccade.envs.gui.tasks import FORM_SIZES, Form, Scene, check_scene_settings, make_form, make_scene
-from saccade.envs.observation import Image, Observation
-from saccade.envs.task import Split
+from saccade.envs.observation import Observation
 
 
-class ClickTarget(BrowserEnv):
+class ClickTarget(ClickScene):
     """Click the shape that the goal names. The page records which shape took the click.
-
-    The page rebuilds itself for every episode, so it is never loaded again. The first picture of a scene is kept in
-    `observe.SCENES`: it depends on the scene alone, and the episodes of a group begin with the same scene, so they
-    need one screenshot together. `prefetch` fills that cache for many tasks at once.
 
     Args:
         level: 1 one object; 2 two or three of different colours; 3 four, some sharing the target's colour or shape.
@@ -37,84 +33,15 @@ class ClickTarget(BrowserEnv):
     """
 
     instructions = "Click the shape that is named."
-    action_format = ActionSet(CLICK)
-    max_turns = 1
-    site = Site(ASSETS)
-    home = SCENE_PAGE
-    resets_in_page: ClassVar[bool] = True
 
     def __init__(self, *, level: int = 2, size: int = 64, **browser: Any) -> None:
-        super().__init__(**browser)
+        super().__init__(size=size, **browser)
         check_scene_settings(level, size)
         self.level = level
-        self.viewport = (size, size)
 
-    @classmethod
-    def prefetch(cls, seeds: Iterable[int], split: Split = "train", **settings: Any) -> int:
-        """Draw the first pictures of many tasks, so that `reset` to them needs no screenshot; how many were drawn.
-
-        The cache is bounded (about 5,400 pictures of 64 x 64): with more seeds the first are forgotten again.
-        """
-        env = cls(split=split, **settings)
-        scenes = {scene.look: scene for scene in (env.scene_of(env._task_rng(seed)) for seed in seeds)}
-        missing = [scene for look, scene in scenes.items() if SCENES.get(look) is None]
-        for scene, image in zip(missing, render_scenes(missing), strict=True):
-            SCENES.put(scene.look, image)
-        return len(missing)
-
-    def scene_of(self, rng: np.random.Generator) -> Scene:
-        """The scene that `rng` determines."""
-        return self.draw(lambda rng: make_scene(rng, self.level, self.viewport[0]), rng)
-
-    def begin(self, rng: np.random.Generator) -> Observation:
-        """Show the scene and say what to click."""
-        self._scene = scene = self.scene_of(rng)
-        self._clicks = 0
-        self._hit: int | None = None
-        known = SCENES.get(scene.look)
-
-        async def show(tab: Tab) -> bytes | None:
-            await tab.evaluate(show_call(scene))
-            return None if known else await tab.screenshot()
-
-        png = self.open_page(show)
-        if png is not None:
-            known = picture(png)
-            SCENES.put(scene.look, known)
-        assert known is not None  # it was cached, or a screenshot was taken
-        return Observation.of(scene.goal, known)
-
-    def act(self, call: Call) -> Outcome:
-        """Click; the page says what was hit."""
-        self.check(call)
-        self._clicks += 1
-        needs_picture = self.max_turns > 1  # else the episode ends here, and nobody looks
-
-        async def click(tab: Tab) -> tuple[int | None, bytes | None]:
-            x, y = call.args["x"], call.args["y"]
-            after = f"scene.after({self._clicks})"
-            hit, *_ = await asyncio.gather(tab.evaluate(after), *tab.mouse(x, y))  # type: ignore[arg-type]
-            return hit, await tab.screenshot() if hit is None and needs_picture else None
-
-        self._hit, png = self.on_page(click)
-        clicked = None if self._hit is None else self._scene.objects[self._hit].name
-        info = {"clicked": clicked}
-        if self._hit is not None:
-            right = self._hit == self._scene.target
-            ended = Cause.GOAL if right else Cause.FAILED
-            return Outcome(Observation.of("The page took the click."), reward=float(right), ended=ended, info=info)
-        shown: tuple[Image, ...] = () if png is None else (picture(png),)
-        return Outcome(Observation.of("Nothing there.", *shown), info=info)
-
-    def state(self) -> Any:
-        """The scene and what was hit."""
-        return {"scene": asdict(self._scene), "hit": self._hit}
-
-    def demo(self) -> Iterator[Demo]:
-        """Click the centre of the target."""
-        target = self._scene.objects[self._scene.target]
-        x, y = target.centre
-        yield Demo(f"click({x}, {y})", thought=f"{target.name} ({x}, {y})", caption=self._scene.caption())
+    def make(self, rng: np.random.Generator) -> Scene:
+        """A scene of shapes."""
+        return make_scene(rng, self.level, self.size)
 
 
 class TwoPageForm(BrowserEnv):

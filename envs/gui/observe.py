@@ -11,6 +11,7 @@ import os
 import threading
 from collections import OrderedDict
 from collections.abc import Hashable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 
@@ -21,8 +22,8 @@ from saccade.envs.gui.tasks import Scene
 from saccade.envs.observation import Image
 
 SCENE_PAGE = "scene.html"
-SHEET = 512
-"""Width and height in pixels of the page on which `render_scenes` draws: 8 x 8 scenes of 64 pixels."""
+SHEETS = (512, 1280)
+"""Widths and heights in pixels of the pages on which `render_scenes` draws: 8 x 8 scenes of 64 or of 160 pixels."""
 
 
 class Pictures:
@@ -66,7 +67,7 @@ class Pictures:
 
 
 SCENES = Pictures(max_bytes=64 << 20)
-"""Pictures of scenes by `Scene.look`: about 5,400 of 64 x 64 pixels."""
+"""Pictures of scenes by `Scene.look`: about 5,400 of 64 x 64 pixels, or 870 of 160 x 160."""
 
 
 def picture(png: bytes, size: tuple[int, int] | None = None) -> Image:
@@ -79,37 +80,49 @@ def picture(png: bytes, size: tuple[int, int] | None = None) -> Image:
 
 def show_call(scene: Scene) -> str:
     """The JavaScript that makes `scene.html` show a scene."""
-    return f"scene.show({json.dumps([each.css() for each in scene.objects])}, {scene.size})"
+    return f"scene.show({json.dumps([each.drawn() for each in scene.objects])}, {scene.size})"
 
 
 def render_scenes(scenes: Sequence[Scene], timeout: float = 60.0) -> list[Image]:
     """Pictures of scenes (`size` x `size` x 3), pixel for pixel as their environments show them, in order.
 
-    Scenes of one size share a sheet of `SHEET` pixels, which is one screenshot.
+    Scenes of one size share a sheet, which is one screenshot: the first of `SHEETS` that holds them all, else as many
+    as it takes of the last.
 
     Raises:
-        WorldFailure: the browser broke, or `timeout` seconds passed.
+        WorldFailure: the browser broke, or a sheet took more than `timeout` seconds.
     """
     found: dict[int, Image] = {}
     for size in sorted({scene.size for scene in scenes}):
         places = [index for index, scene in enumerate(scenes) if scene.size == size]
-        columns = SHEET // size
-        for start in range(0, len(places), columns**2):
-            chosen = places[start : start + columns**2]
-            sheet = picture(host().call(_sheet([scenes[index] for index in chosen], columns), timeout)).pixels
-            for position, index in enumerate(chosen):
-                top, left = (size * value for value in divmod(position, columns))
-                found[index] = Image(np.ascontiguousarray(sheet[top : top + size, left : left + size]))
+        side = next((each for each in SHEETS if (each // size) ** 2 >= len(places)), SHEETS[-1])
+        room = (side // size) ** 2
+        parts = [places[start : start + room] for start in range(0, len(places), room)]
+
+        def draw(part: list[int], size: int = size, side: int = side) -> list[Image]:
+            return _cut(host().call(_sheet([scenes[index] for index in part], side), timeout), len(part), size)
+
+        with ThreadPoolExecutor(2) as pool:  # the browser draws a sheet while another is decoded
+            for part, images in zip(parts, pool.map(draw, parts), strict=True):
+                found.update(zip(part, images, strict=True))
     return [found[index] for index in range(len(scenes))]
 
 
-async def _sheet(scenes: Sequence[Scene], columns: int) -> bytes:
-    tab = await host().shared(SCENE_PAGE, Site(ASSETS), (SHEET, SHEET))
-    drawn = json.dumps([[each.css() for each in scene.objects] for scene in scenes])
+async def _sheet(scenes: Sequence[Scene], side: int) -> bytes:
+    tab = await host().shared(SCENE_PAGE, Site(ASSETS), (side, side))
+    drawn = json.dumps([[each.drawn() for each in scene.objects] for scene in scenes])
 
     async def draw(tab: Tab) -> bytes:
-        await tab.evaluate(f"scene.sheet({drawn}, {scenes[0].size}, {columns})")
+        await tab.evaluate(f"scene.sheet({drawn}, {scenes[0].size}, {side // scenes[0].size})")
         return await tab.screenshot()
 
     async with tab.lock:
         return await tab.run(draw(tab))
+
+
+def _cut(png: bytes, count: int, size: int) -> list[Image]:
+    """The first `count` pictures of a sheet, row by row."""
+    sheet = picture(png).pixels
+    columns = len(sheet) // size
+    corners = [(size * row, size * column) for row, column in (divmod(index, columns) for index in range(count))]
+    return [Image(np.ascontiguousarray(sheet[top : top + size, left : left + size])) for top, left in corners]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import Protocol
 
 import numpy as np
 
@@ -12,6 +13,32 @@ from saccade.envs.palette import PALETTE, SHAPES
 LEVELS = (1, 2, 3)
 SIZES = (32, 512)
 _GAP = 2  # pixels between two objects, so that no click can mean both
+
+Box = tuple[int, int, int, int]
+"""Left, top, width and height in pixels."""
+
+
+class Item(Protocol):
+    """What stands in a scene and can be clicked: a frozen dataclass."""
+
+    @property
+    def name(self) -> str:
+        """What captions and thoughts call it."""
+
+    @property
+    def asked(self) -> str:
+        """How the goal names it."""
+
+    @property
+    def centre(self) -> tuple[int, int]:
+        """A pixel well inside it."""
+
+    @property
+    def order(self) -> tuple[int, ...]:
+        """Where captions name it: items are sorted by this."""
+
+    def drawn(self) -> tuple[str, str, str]:
+        """What `scene.html` draws it from: a class of its style sheet, CSS, and a text."""
 
 
 @dataclass(frozen=True)
@@ -30,43 +57,57 @@ class Shape:
         return f"{self.colour} {self.shape}"
 
     @property
+    def asked(self) -> str:
+        """Such as `the red circle`."""
+        return f"the {self.name}"
+
+    @property
     def centre(self) -> tuple[int, int]:
         """A pixel well inside the shape."""
         return self.x + self.side // 2, self.y + self.side // 2
 
-    def css(self) -> list[str | int]:
-        """What `scene.html` draws it from."""
-        red, green, blue = PALETTE[self.colour]
-        return [self.shape, f"rgb({red}, {green}, {blue})", self.x, self.y, self.side]
+    @property
+    def order(self) -> tuple[int, int]:
+        """By colour and then by shape."""
+        return list(PALETTE).index(self.colour), SHAPES.index(self.shape)
+
+    def drawn(self) -> tuple[str, str, str]:
+        """A flat shape without text."""
+        return self.shape, css(PALETTE[self.colour], (self.x, self.y, self.side, self.side)), ""
 
 
 @dataclass(frozen=True)
 class Scene:
-    """Shapes in a square picture of `size` pixels, no two with the same colour and shape.
+    """Items in a square picture of `size` pixels, no two with the same name.
 
     `target` is the index of the one to click. It is not part of the `repr`: scenes are split into train and test by
     what they look like, so that no picture is in both, whatever is asked about it.
     """
 
     size: int
-    objects: tuple[Shape, ...]
+    objects: tuple[Item, ...]
     target: int = field(repr=False)
 
     @property
     def goal(self) -> str:
         """The sentence that names the target."""
-        return f"Click the {self.objects[self.target].name}."
+        return f"Click {self.objects[self.target].asked}."
 
     @property
-    def look(self) -> tuple[int, tuple[Shape, ...]]:
+    def look(self) -> tuple[int, tuple[Item, ...]]:
         """Equal for scenes with equal pictures."""
         return self.size, self.objects
 
     def caption(self) -> str:
-        """All objects with their centres, by colour and then by shape."""
-        colours = list(PALETTE)
-        ordered = sorted(self.objects, key=lambda each: (colours.index(each.colour), SHAPES.index(each.shape)))
+        """All objects with their centres, in their order."""
+        ordered = sorted(self.objects, key=lambda each: each.order)
         return " ".join(f"{each.name} ({each.centre[0]}, {each.centre[1]})" for each in ordered)
+
+
+def css(colour: tuple[int, int, int], box: Box) -> str:
+    """The style of an item: its background and its box."""
+    left, top, width, height = box
+    return f"background: rgb{colour}; left: {left}px; top: {top}px; width: {width}px; height: {height}px"
 
 
 def make_scene(rng: np.random.Generator, level: int, size: int) -> Scene:

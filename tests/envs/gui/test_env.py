@@ -13,8 +13,9 @@ from saccade.envs.gui.browser import host
 from saccade.envs.gui.env import ClickTarget, TwoPageForm
 from saccade.envs.gui.observe import SCENES
 from saccade.envs.gui.tasks import make_form
+from saccade.envs.palette import PALETTE
 
-IDS = ("saccade/ClickTarget-v0", "saccade/TwoPageForm-v0", "saccade/MiniWoB-click-test-2-v0")
+IDS = ("saccade/ClickTarget-v0", "saccade/ClickWord-v0", "saccade/TwoPageForm-v0", "saccade/MiniWoB-click-test-2-v0")
 each_id = pytest.mark.parametrize("id", IDS)
 pytestmark = pytest.mark.browser
 
@@ -41,7 +42,7 @@ def solve(env, seed):
     raise AssertionError("the demonstration did not end the episode")
 
 
-# What all three keep.
+# What all keep.
 
 
 @each_id
@@ -226,8 +227,7 @@ def test_the_colours_of_the_page_are_those_of_the_goal(target):
         seen, _ = target.reset(seed=seed)
         for each in target._scene.objects:
             x, y = each.centre
-            rgb = "rgb({}, {}, {})".format(*seen["images"][0][y, x].tolist())
-            assert each.css()[1] == rgb
+            assert tuple(seen["images"][0][y, x].tolist()) == PALETTE[each.colour]
 
 
 def test_a_group_of_episodes_takes_one_screenshot(monkeypatch):
@@ -363,6 +363,28 @@ def test_nothing_of_an_episode_is_left_in_the_next(form):
     run(form, "@Name", "type('a')", "@Next")
     third = form.reset(seed=6)
     assert third[1] == clean[1] and np.array_equal(third[0]["images"][0], clean[0]["images"][0])
+
+
+def test_the_letters_of_the_form_are_the_bundled_ones(form):
+    form.reset(seed=8)
+    (tab,) = form._held.values()
+    faces = "[...document.fonts].map(face => `${face.family} ${face.weight} ${face.status}`)"
+    assert host().call(tab.evaluate(faces), 20) == ["Saccade Sans normal loaded", "Saccade Sans bold loaded"]
+    used = """[...document.querySelectorAll("h1, label, input, button, output")].map(
+        node => [getComputedStyle(node).fontFamily, parseFloat(getComputedStyle(node).fontSize)])"""
+    for family, size in host().call(tab.evaluate(used), 20):
+        assert family == '"Saccade Sans"' and size >= 13
+
+
+def test_everything_of_the_form_fits_into_the_picture(form):
+    below = "Math.max(...[...document.querySelectorAll('*')].map(node => node.getBoundingClientRect().bottom))"
+    beside = "Math.max(...[...document.querySelectorAll('label *, button')].map(n => n.getBoundingClientRect().right))"
+    for seed in range(12):
+        form.reset(seed=seed)
+        (tab,) = form._held.values()
+        run(form, "@Next", "@Name", "type('x')", "@Next", "@Submit")
+        assert form._page["message"] == "Choose one."
+        assert host().call(tab.evaluate(below), 20) <= 160 and host().call(tab.evaluate(beside), 20) <= 160
 
 
 def test_typed_markup_stays_text(form):

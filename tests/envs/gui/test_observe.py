@@ -2,8 +2,9 @@ import numpy as np
 import pytest
 
 from saccade.envs.gui.env import ClickTarget
-from saccade.envs.gui.observe import SCENES, Pictures, picture, render_scenes
+from saccade.envs.gui.observe import SCENES, SHEETS, Pictures, picture, render_scenes
 from saccade.envs.gui.tasks import make_scene
+from saccade.envs.gui.words import ClickWord, make_words
 from saccade.envs.observation import Image
 
 
@@ -50,6 +51,23 @@ def test_sheets_show_each_scene_exactly_as_its_own_page_does():
         assert env.view.images[0].encoded is not None, "this one was a screenshot of its own"
     for env in envs.values():
         env.close()
+
+
+@pytest.mark.browser
+@pytest.mark.parametrize("count", [3, 67])
+def test_sheets_of_words_are_exact_on_both_sheets(count):
+    """One small sheet, or a large one and the beginning of another: the same letters as on a page of its own."""
+    assert (SHEETS[0] // 160) ** 2 >= 3 and (SHEETS[1] // 160) ** 2 == 64
+    drawn = [make_words(np.random.default_rng(seed), 1 + seed % 3, 160) for seed in range(count)]
+    sheets = render_scenes(drawn)
+    assert len({each.digest for each in sheets}) == count
+    env = ClickWord()
+    SCENES.clear()
+    for index in (0, 1, 2, count // 2, count - 2, count - 1):
+        env.scene_of = lambda rng, scene=drawn[index]: scene
+        env.reset(seed=0)
+        assert np.array_equal(env.view.images[0].pixels, sheets[index].pixels)
+    env.close()
 
 
 def test_no_scenes_need_no_browser():
