@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import pytest
 
 from saccade.agents.evaluation import Evaluation, evaluate, paired_difference, proportion
@@ -32,6 +34,15 @@ def test_void_episodes_are_left_out_and_pairs_meet_by_task():
     assert before.success.count == 3
     assert before.causes == {"failed": 2, "goal": 1, "infra": 1}
     assert after.against(before).mean == pytest.approx(1 / 3)
+
+
+def test_thought_accuracy_is_over_the_turns_that_had_a_reference():
+    def thinking(seed, verdicts, cause=Cause.GOAL):
+        return replace(episode(seed, True, cause), info={"thoughts_right": verdicts} if verdicts else {})
+
+    found = Evaluation([thinking(0, [True, None]), thinking(1, [False, True]), thinking(2, [True], Cause.INFRA)])
+    assert (found.thoughts.mean, found.thoughts.count) == (pytest.approx(2 / 3), 3)
+    assert Evaluation([thinking(0, None)]).thoughts is None
 
 
 def test_an_evaluation_of_nothing_is_refused(agent, walk):

@@ -232,7 +232,7 @@
 
   function showTurn(detail, episode, now) {
     const turn = episode.raw.turns[now.index] || {};
-    if (now.thought) detail.append(block("Thought", el("div", "prose thought", now.thought)));
+    if (now.thought) detail.append(block("Thought", el("div", "prose thought", now.thought), verdict(episode, now)));
     const action = block("Action", el("code", now.action_error ? "code wrong" : "code", now.action === null ? "The reply never reached the world." : now.action));
     if (now.action_error) action.append(el("div", "complaint", el("span", "", now.action_error)));
     detail.append(action);
@@ -244,6 +244,13 @@
     detail.append(outcome);
     if ((turn.tokens || []).length) detail.append(tokens(turn, state.tint, greatest, (kind) => { state.tint = kind; }));
     else if (now.reply && now.reply !== now.action) detail.append(fold("Reply, as written", el("code", "code", now.reply)));
+  }
+
+  // Whether the thought was that of the environment's own solution; nothing where there was none to compare with.
+  function verdict(episode, now) {
+    const right = ((episode.raw.info || {}).thoughts_right || [])[now.index];
+    if (typeof right !== "boolean") return null;
+    return el("div", "verdict", el("span", `badge ${right ? "success" : "failure"}`, right ? "right" : "wrong"), el("span", "muted", "compared with the environment's own solution"));
   }
 
   function ending(episode) {

@@ -282,6 +282,23 @@ def test_an_action_that_was_not_understood_stands_out(filled, show):
 
 
 @pytest.mark.browser
+def test_a_thought_is_said_to_be_right_or_wrong_where_that_is_known(store, play, show):
+    for id, verdicts in {"known": [True, False], "half": [None, True], "old": None}.items():
+        store.add(replace(play(0, id=id), info={"thoughts_right": verdicts} if verdicts else {}))
+    found = {}
+    for id in ("known", "half", "old"):
+        page = show(store, f"#episode={id}&step=0")
+        found[id] = []
+        for _ in range(2):
+            node = page.query_selector(".verdict .badge")
+            found[id].append(node and (node.inner_text(), node.get_attribute("class")))
+            page.keyboard.press("ArrowRight")
+        assert page.query_selector(".verdict") is None  # there is no thought after the last turn
+    right, wrong = ("right", "badge success"), ("wrong", "badge failure")
+    assert found == {"known": [right, wrong], "half": [None, right], "old": [None, None]}
+
+
+@pytest.mark.browser
 def test_tokens_are_coloured_and_explained(filled, show):
     page = show(filled, "#episode=g0-0&step=0")
     (record,) = filled.records(id="g0-0")
