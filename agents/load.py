@@ -1,5 +1,8 @@
 """Loading a checkpoint for acting: the backbone, its chat, and how it was taught to read and write.
 
+    backbone, chat = load_model("saccade-tiny")          # ships with the package
+    backbone, chat = load_model("Qwen/Qwen3-VL-2B-Instruct")
+
 A model folder may hold `saccade.json`, the `AgentConfig` that it was trained with, so that nobody has to remember it.
 """
 
@@ -17,13 +20,15 @@ from saccade.agents.chat import Chat
 from saccade.envs.errors import ConfigError
 
 AGENT_FILE = "saccade.json"
+SHIPPED = {"saccade-tiny": Path(__file__).parent / "assets" / "saccade-tiny"}
+"""Models that ship with the package, by name."""
 
 
 def load_model(path: str | Path, device: str = "auto") -> tuple[Backbone, Chat]:
     """Load model, tokenizer, template and image processor from a folder or the hub.
 
     Args:
-        path: the checkpoint.
+        path: the checkpoint, or the name of a shipped one.
         device: a torch device, or `auto` for the GPU where there is one, else the CPU.
 
     Raises:
@@ -31,12 +36,13 @@ def load_model(path: str | Path, device: str = "auto") -> tuple[Backbone, Chat]:
     """
     from transformers.utils import logging
 
+    path = SHIPPED.get(str(path), path)
     folder = Path(path)
     looks_local = folder.is_absolute() or str(path).startswith((".", "runs/")) or folder.exists()
     if looks_local and not (folder / "config.json").is_file():
         raise ConfigError(
-            f"a model is a folder with a config.json or the id of a hub repository, and {folder} is neither: check the "
-            "path, or make a tiny model with `saccade tiny`"
+            f"a model is a folder with a config.json, the id of a hub repository, or {' or '.join(SHIPPED)}, and "
+            f"{folder} is none of them: check the path, or make a tiny model with `saccade tiny`"
         )
     logging.disable_progress_bar()
     if device == "auto":
@@ -56,7 +62,7 @@ def save_agent_config(path: str | Path, config: AgentConfig) -> None:
 
 def saved_agent_config(path: str | Path) -> AgentConfig:
     """How the model of a folder reads and writes; the defaults where nothing is written down."""
-    file = Path(path) / AGENT_FILE
+    file = Path(SHIPPED.get(str(path), path)) / AGENT_FILE
     if not file.is_file():
         return AgentConfig()
     try:

@@ -74,6 +74,8 @@ class TinyConfig:
     """Inner width of the text MLP."""
     vision_layers: int = 2
     """Vision layers."""
+    position_embeddings: int = 64
+    """Learned positions of the vision tower, a square number; they are interpolated to a picture's own grid."""
     patch: int = 8
     """Patch side in pixels; four patches make one image token."""
     max_pixels: int = 224 * 224
@@ -183,7 +185,7 @@ def _model(config: TinyConfig, tokenizer: Any, seed: int) -> Any:
         "spatial_merge_size": 2,
         "temporal_patch_size": 2,
         "out_hidden_size": config.width,
-        "num_position_embeddings": 64,
+        "num_position_embeddings": config.position_embeddings,
         "deepstack_visual_indexes": [0],
     }
     model_config = transformers.Qwen3VLConfig(

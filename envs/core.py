@@ -42,7 +42,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from saccade.envs.actions import ActionFormat
-from saccade.envs.episode import RULES, Cause, Demo, Ending
+from saccade.envs.episode import RULES, Cause, Demo, Ending, Lesson
 from saccade.envs.errors import ActionError, ConfigError, ResetNeeded, WorldFailure
 from saccade.envs.observation import Image, Observation
 from saccade.envs.spaces import Unicode, observation_space
@@ -139,6 +139,35 @@ class LanguageEnv(gym.Env[dict[str, Any], str]):
     def demo(self) -> Iterator[Demo]:
         """Lazily yield the next turns of a solution from the current state; nothing where none is known."""
         return iter(())
+
+    def lessons(self, seeds: Iterable[int]) -> Iterator[tuple[int, Lesson]]:
+        """Demonstrate the tasks of these seeds: each with a lesson, or with several about one picture.
+
+        Override it where many are made faster together.
+
+        Raises:
+            ConfigError: there is no demonstration, or one did not reach its goal.
+        """
+        for seed in seeds:
+            self.reset(seed=seed)
+            turns: list[tuple[Observation, Demo]] = []
+            info: dict[str, Any] = {}
+            while self._running:
+                demo = next(self.demo(), None)
+                if demo is None:
+                    raise ConfigError(f"{type(self).__name__} has no demonstration for task {seed}: give it a demo()")
+                turns.append((self.view, demo))
+                if self.max_turns == 1:
+                    break  # its one action is the whole solution, and nobody looks at what follows
+                *_, info = self.step(demo.action)
+            if info.get("failure"):
+                raise WorldFailure(f"{type(self).__name__} failed at task {seed}: {info['failure_message']}")
+            if self.max_turns > 1 and not info["success"]:
+                raise ConfigError(
+                    f"the demonstration of {type(self).__name__} for task {seed} ended with {info['cause']}, not with "
+                    "its goal: mend its demo()"
+                )
+            yield seed, Lesson(tuple(turns))
 
     def snapshot(self) -> Any:
         """The full state, for `restore`; only where `can_snapshot`."""

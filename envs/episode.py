@@ -200,3 +200,10 @@ class Demo:
     def to_json(self) -> dict[str, str]:
         """Plain JSON values."""
         return asdict(self)
+
+
+@dataclass(frozen=True)
+class Lesson:
+    """A demonstrated episode, for supervised learning: what was shown and what to say of it, turn by turn."""
+
+    turns: tuple[tuple[Observation, Demo], ...]

@@ -26,6 +26,7 @@ from saccade.agents.engines.sampling import banned_mask
 from saccade.envs.errors import ConfigError
 from saccade.rl.batch import MicroBatch, Row, collate, cut, score
 from saccade.rl.losses import Clip, k3, make_loss, token_weights
+from saccade.rl.ranks import Ranks
 
 
 @dataclass(frozen=True)
@@ -79,16 +80,25 @@ class Learner:
         config: how weights change.
         total_steps: length of the learning-rate schedule.
         temperature: of the sampler, whose distribution is the one that is trained.
+        ranks: the processes that learn together. Each calls `step` or `imitate` with rows of its own; the gradient is
+            that of all their rows in one batch, and their weights stay equal.
     """
 
     def __init__(
-        self, backbone: Backbone, chat: Chat, config: LearnerConfig, total_steps: int, temperature: float = 1.0
+        self,
+        backbone: Backbone,
+        chat: Chat,
+        config: LearnerConfig,
+        total_steps: int,
+        temperature: float = 1.0,
+        ranks: Ranks | None = None,
     ) -> None:
         self.backbone = backbone
         self.chat = chat
         self.config = config
         self.total_steps = max(total_steps, 1)
         self.temperature = temperature
+        self.ranks = ranks or Ranks()
         self.steps = 0
         self.skipped = 0
         self.loss = make_loss(config.loss)
@@ -109,8 +119,7 @@ class Learner:
         Args:
             rows: with advantages; their `weight` is set here, from all of them.
         """
-        weights = token_weights([row.tokens for row in rows], self.config.aggregation)
-        rows = [replace(row, weight=weight) for row, weight in zip(rows, weights, strict=True)]
+        rows = self._weigh(rows, self.config.aggregation)
         first = metrics = self._optimise(rows, self._policy_loss)
         for _ in range(self.config.passes - 1):
             metrics = self._optimise(rows, self._policy_loss)
@@ -118,8 +127,7 @@ class Learner:
 
     def imitate(self, rows: Sequence[Row]) -> dict[str, float]:
         """One optimiser step of supervised learning: cross-entropy of the action tokens."""
-        weights = token_weights([row.tokens for row in rows], "token-mean")
-        rows = [replace(row, weight=weight) for row, weight in zip(rows, weights, strict=True)]
+        rows = self._weigh(rows, "token-mean")
         return self._optimise(rows, self._imitation_loss)
 
     def logprobs(self, rows: Sequence[Row]) -> list[Tensor]:
@@ -145,6 +153,14 @@ class Learner:
         share = config.final_learning_rate + (1 - config.final_learning_rate) * 0.5 * (1 + math.cos(math.pi * done))
         return config.learning_rate * share
 
+    def _weigh(self, rows: Sequence[Row], aggregation: str) -> list[Row]:
+        """Set the weight of each row's tokens, from the rows of all ranks."""
+        lengths = [row.tokens for row in rows]
+        mine = float(sum(lengths) if aggregation == "token-mean" else len(lengths))
+        share = mine / max(self.ranks.total({"rows": mine})["rows"], 1.0)
+        weights = token_weights(lengths, aggregation)
+        return [replace(row, weight=weight * share) for row, weight in zip(rows, weights, strict=True)]
+
     def _optimise(self, rows: Sequence[Row], loss_of: Any) -> dict[str, float]:
         self.backbone.model.train()
         self.optimizer.zero_grad(set_to_none=True)
@@ -156,6 +172,8 @@ class Learner:
             for name, value in metrics.items():
                 merge = max if name.endswith("/max") else float.__add__
                 sums[name] = merge(sums.get(name, 0.0), float(value))
+        if self.ranks.size > 1:
+            sums = self._gather(sums)
         norm = torch.nn.utils.clip_grad_norm_(self.parameters.values(), self.config.max_grad_norm)
         rate = self.learning_rate(self.steps)
         for group in self.optimizer.param_groups:
@@ -171,6 +189,16 @@ class Learner:
             "learner/learning_rate": rate,
             "learner/skipped_steps": float(self.skipped),
         }
+
+    def _gather(self, sums: dict[str, float]) -> dict[str, float]:
+        """Add up gradients and metrics of all ranks."""
+        gradients = []
+        for parameter in self.parameters.values():
+            if parameter.grad is None:  # a rank without pictures has no gradient of the vision tower
+                parameter.grad = torch.zeros_like(parameter)
+            gradients.append(parameter.grad)
+        self.ranks.sum(gradients)
+        return self.ranks.total(sums)
 
     def _policy_loss(self, batch: MicroBatch) -> tuple[Tensor, dict[str, Tensor]]:
         logprobs, entropy = score(self.backbone, batch, self.banned, self.temperature)

@@ -20,18 +20,13 @@ from dataclasses import dataclass
 import numpy as np
 
 from saccade.agents.agent import Agent
-from saccade.agents.engines.base import Completion, StopReason
-from saccade.agents.ledger import Ledger
-from saccade.agents.policies import SCRIPTED
 from saccade.agents.runner import Job, Runner
-from saccade.agents.trajectory import Sample, Trajectory
+from saccade.agents.trajectory import Trajectory
 from saccade.envs.errors import ConfigError, WorldFailure
-from saccade.envs.observation import Image, Observation
 from saccade.envs.task import TaskSource
 from saccade.rl.batch import Row
 from saccade.rl.learner import Learner
-
-CAPTION_REQUEST = "Describe the picture."
+from saccade.rl.lessons import Tutor, row_of
 
 
 @dataclass(frozen=True)
@@ -89,6 +84,7 @@ class WarmStart:
         seed: int = 0,
     ) -> None:
         self.agent = agent
+        self.tutor = Tutor(agent)
         self.learner = learner
         self.sources = sources
         self.runner = runner
@@ -140,19 +136,8 @@ class WarmStart:
             captions = trajectory.episode.info.get("captions", [])
             for step, caption in zip(trajectory.episode.steps, captions, strict=False):
                 if caption and step.observation.images:
-                    samples.append(self.caption_sample(step.observation.images[-1], caption))
-        return [Row(sample, np.ones(int(sample.action_mask.sum()))) for sample in samples]
-
-    def caption_sample(self, image: Image, caption: str) -> Sample:
-        """A question about the whole picture, as a ledger."""
-        chat = self.agent.chat
-        ledger: Ledger = chat.open(CAPTION_REQUEST)
-        chat.observe(ledger, Observation.of(image), turn=0)
-        ids = (*chat.encode(self.agent.format.write("", caption)), chat.stop)
-        zeros = (0.0,) * len(ids)
-        completion = Completion(ids, zeros, (SCRIPTED,) * len(ids), StopReason.STOP, tuple(ledger.ids))
-        ledger.append_action(completion, turn=0)
-        return ledger.sample()
+                    samples.append(self.tutor.caption(step.observation.images[-1], caption))
+        return [row_of(sample) for sample in samples]
 
     def _batches(self, episodes: Sequence[list[Row]]) -> Iterator[list[Row]]:
         """Endless batches of whole episodes, shuffled anew in every round."""

@@ -18,7 +18,8 @@ from saccade.agents.tiny import TinyConfig, build_tiny
 from saccade.envs.errors import ConfigError
 from saccade.envs.task import TaskSource
 from saccade.rl.learner import Learner, LearnerConfig
-from saccade.rl.sft import CAPTION_REQUEST, SFTConfig, WarmStart
+from saccade.rl.lessons import CAPTION_REQUEST
+from saccade.rl.sft import SFTConfig, WarmStart
 
 TINY_AGENT = AgentConfig(coordinates="location-tokens", max_reply_tokens=24, explain=False)
 """How a tiny model reads and writes: short prompts, one token a coordinate."""

@@ -16,14 +16,14 @@ from __future__ import annotations
 import asyncio
 from abc import abstractmethod
 from collections.abc import Iterable, Iterator
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import Any, ClassVar
 
 import numpy as np
 
 from saccade.envs.actions import ActionSet, Call
 from saccade.envs.core import Outcome
-from saccade.envs.episode import Cause, Demo
+from saccade.envs.episode import Cause, Demo, Lesson
 from saccade.envs.gui.base import CLICK, BrowserEnv
 from saccade.envs.gui.observe import SCENE_PAGE, SCENES, picture, render_scenes, show_call
 from saccade.envs.gui.site import ASSETS, Site
@@ -31,6 +31,9 @@ from saccade.envs.gui.tab import Tab
 from saccade.envs.gui.tasks import Scene
 from saccade.envs.observation import Image, Observation
 from saccade.envs.task import Split
+
+ASKED = 3
+"""Items of one picture that lessons ask for: the picture is drawn, and seen, once for all of them."""
 
 
 class ClickScene(BrowserEnv):
@@ -119,12 +122,26 @@ class ClickScene(BrowserEnv):
         shown: tuple[Image, ...] = () if png is None else (picture(png),)
         return Outcome(Observation.of("Nothing there.", *shown), info=info)
 
+    def lessons(self, seeds: Iterable[int]) -> Iterator[tuple[int, Lesson]]:
+        """Lessons on many scenes at once, without a click; up to `ASKED` items of each picture are asked for."""
+        scenes = {seed: self.scene_of(self._task_rng(seed)) for seed in seeds}
+        pictures = render_scenes(list(scenes.values()))
+        for (seed, scene), image in zip(scenes.items(), pictures, strict=True):
+            items = len(scene.objects)
+            for offset in range(min(items, ASKED)):
+                asked = replace(scene, target=(scene.target + offset) % items)
+                yield seed, Lesson(((Observation.of(asked.goal, image), _solution(asked)),))
+
     def state(self) -> Any:
         """The scene and what was hit."""
         return {"scene": asdict(self._scene), "hit": self._hit}
 
     def demo(self) -> Iterator[Demo]:
         """Click the centre of the target."""
-        target = self._scene.objects[self._scene.target]
-        x, y = target.centre
-        yield Demo(f"click({x}, {y})", thought=f"{target.name} ({x}, {y})", caption=self._scene.caption())
+        yield _solution(self._scene)
+
+
+def _solution(scene: Scene) -> Demo:
+    target = scene.objects[scene.target]
+    x, y = target.centre
+    return Demo(f"click({x}, {y})", thought=f"{target.name} ({x}, {y})", caption=scene.caption())

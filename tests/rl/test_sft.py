@@ -1,9 +1,7 @@
-import numpy as np
 import pytest
 
 from saccade.agents.runner import Runner
 from saccade.envs.errors import ConfigError
-from saccade.envs.observation import Image
 from saccade.rl.sft import SFTConfig, WarmStart
 from saccade.rl.tiny_start import GrowConfig, corpus, grow
 
@@ -14,14 +12,6 @@ def test_a_warm_start_stops_at_its_target_and_is_saved(taught_path):
     assert saved_agent_config(taught_path).coordinates == "location-tokens"
     backbone, chat = load_model(taught_path)
     assert backbone.vocabulary == chat.vocabulary
-
-
-def test_a_caption_is_a_question_of_its_own(agent, learner, walk):
-    warm = WarmStart(agent, learner(kl_coef=0), [walk], Runner(agent), Runner(agent), SFTConfig())
-    sample = warm.caption_sample(Image(np.zeros((64, 64, 3), np.uint8)), "blue dot<loc03><loc04>")
-    text = agent.chat.tokenizer.decode(sample.ids[sample.action_mask].tolist())
-    assert text == "<answer>blue dot<loc03><loc04></answer><|im_end|>"
-    assert len(sample.images) == 1
 
 
 def test_batches_see_every_episode_once_a_round(agent, learner, walk):

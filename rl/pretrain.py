@@ -1,0 +1,280 @@
+"""Supervised learning from nothing over many worlds at once: how the shipped tiny model is made.
+
+    pretrain(PretrainConfig(courses=(Course("saccade/Shapes-v0?level=3", 8), Course("saccade/Reach-v0", 2))))
+
+Every step takes a few new lessons of every course. Which ones is a function of (seed, course, rank, step) and nothing
+else, so that a run that was stopped goes on as if it had not been, and a part of it can be repeated to check the rest.
+Several processes share the work: each writes lessons of its own, and they add their gradients (`rl/ranks.py`).
+
+    runs/tiny/
+      start/            the model as it was built, with random weights
+      curve.jsonl       loss of each step; success on held-out tasks now and then
+      checkpoints/      what `resume` goes on from
+      model/            the model with tokenizer, processor, template and `saccade.json`, at the end
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import json
+import shutil
+import tempfile
+import time
+import zlib
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+import numpy as np
+
+from saccade.agents.agent import Agent, AgentConfig
+from saccade.agents.engines.transformers import TransformersEngine, TransformersEngineConfig
+from saccade.agents.evaluation import evaluate
+from saccade.agents.load import load_model, save_agent_config
+from saccade.agents.runner import Runner, RunnerConfig
+from saccade.agents.tiny import TinyConfig, build_tiny
+from saccade.envs.errors import ConfigError
+from saccade.envs.task import TaskSource
+from saccade.rl.batch import Row
+from saccade.rl.checkpoint import CheckpointFolder
+from saccade.rl.learner import Learner, LearnerConfig
+from saccade.rl.lessons import Tutor
+from saccade.rl.ranks import Ranks, in_ranks
+from saccade.rl.tiny_start import TINY_AGENT, corpus
+
+Report = Callable[[int, dict[str, float]], None]
+
+BLOCK = 8
+"""Steps whose lessons are made together: drawing many pictures at once is faster."""
+
+
+@dataclass(frozen=True)
+class Course:
+    """A stream of lessons and its part in every step."""
+
+    env: str
+    """Written `saccade/Shapes-v0?level=2`; its training split is taught."""
+    tasks: int = 4
+    """Tasks of each step, on each rank."""
+    captions: int = 1
+    """Pictures of each lesson, at most, that are also described as a whole."""
+    pool: int = 0
+    """Distinct tasks of each rank, taught again and again; 0 for new ones in every step."""
+
+    def __post_init__(self) -> None:
+        if self.tasks < 1:
+            raise ConfigError(f"tasks must be >= 1, got {self.tasks}")
+        if self.captions < 0 or self.pool < 0:
+            raise ConfigError(f"captions and pool must be >= 0, got {self.captions} and {self.pool}")
+
+
+@dataclass(frozen=True)
+class PretrainConfig:
+    """A model and its schooling."""
+
+    courses: tuple[Course, ...]
+    """What is taught."""
+    out: str = "runs/pretrain"
+    """Folder of the run."""
+    seed: int = 0
+    """Of the weights and of the lessons."""
+    steps: int = 4000
+    """Optimiser steps; the learning rate falls along a cosine to a hundredth."""
+    ranks: int = 2
+    """Processes that learn together; part of the recipe, as each teaches lessons of its own."""
+    tiny: TinyConfig = field(default_factory=TinyConfig)
+    """Sizes of the model."""
+    agent: AgentConfig = TINY_AGENT
+    """How the model reads and writes."""
+    learning_rate: float = 2e-3
+    """Peak learning rate."""
+    warmup: int = 100
+    """Steps until the peak is reached."""
+    save_every: int = 200
+    """Steps between checkpoints."""
+    check_every: int = 500
+    """Steps between measurements of greedy success on held-out tasks."""
+    check_tasks: int = 48
+    """Held-out tasks of each course in a measurement."""
+
+    def __post_init__(self) -> None:
+        if not self.courses:
+            raise ConfigError("courses must name at least one environment, such as Course('saccade/Digits-v0')")
+        for name in ("steps", "ranks", "save_every", "check_every", "check_tasks"):
+            if getattr(self, name) < 1:
+                raise ConfigError(f"{name} must be >= 1, got {getattr(self, name)}")
+
+    @property
+    def run_id(self) -> str:
+        """Equal for recipes that give the same weights."""
+        decisive = dataclasses.asdict(replace(self, out="", save_every=1, check_every=1, check_tasks=1))
+        return hashlib.sha256(json.dumps(decisive, sort_keys=True).encode()).hexdigest()[:12]
+
+
+class Stream:
+    """The lessons of one course on one rank, as rows.
+
+    Args:
+        course: what is taught.
+        tutor: writes the rows.
+        seed: of the run.
+        rank: which process this is.
+    """
+
+    def __init__(self, course: Course, tutor: Tutor, seed: int, rank: int) -> None:
+        self.course = course
+        self.tutor = tutor
+        self.name = [seed, zlib.crc32(course.env.encode()), rank]
+        self.env = TaskSource.parse(course.env).task(0).make()
+        self._block = -1
+        self._rows: list[list[Row]] = []
+        self._pool: dict[int, list[Row]] = {}
+
+    def rows(self, step: int) -> list[Row]:
+        """The rows of one step."""
+        block, offset = divmod(step, BLOCK)
+        if block != self._block:
+            self._block = block
+            self._rows = self._teach([self._seeds(block * BLOCK + index) for index in range(BLOCK)])
+        return self._rows[offset]
+
+    def close(self) -> None:
+        """Close the world."""
+        self.env.close()
+
+    def _seeds(self, step: int) -> list[int]:
+        rng = np.random.default_rng([*self.name, step])
+        seeds = rng.integers(self.course.pool or 2**31, size=self.course.tasks)
+        # Ranks with a pool have tasks of their own.
+        return [int(seed) + self.course.pool * self.name[-1] for seed in seeds]
+
+    def _teach(self, steps: Sequence[Sequence[int]]) -> list[list[Row]]:
+        missing = list(dict.fromkeys(seed for seeds in steps for seed in seeds if seed not in self._pool))
+        lessons = self.env.unwrapped.lessons(missing)  # type: ignore[attr-defined]
+        rows: dict[int, list[Row]] = {seed: [] for seed in missing} | self._pool
+        for seed, lesson in lessons:
+            rows[seed] += self.tutor.rows(self.env, lesson, self.course.captions)
+        if self.course.pool:
+            self._pool = rows
+        return [[row for seed in seeds for row in rows[seed]] for seeds in steps]
+
+
+def pretrain(config: PretrainConfig, resume: bool = False, stop_at: int = 0, report: Report | None = None) -> Path:
+    """Make a model; returns its folder.
+
+    Args:
+        config: the recipe.
+        resume: go on from the newest checkpoint of the folder.
+        stop_at: end after this many steps of the same schedule, without a model; 0 for all of them.
+        report: called on the first rank with each step and its metrics.
+
+    Raises:
+        ConfigError: the folder holds a run already and `resume` is off, or another recipe's run.
+    """
+    out = Path(config.out)
+    for course in config.courses:
+        TaskSource.parse(course.env).check()
+    if out.exists() and not resume:
+        raise ConfigError(f"{out} holds a run already: go on with resume, or choose another folder")
+    if not (out / "start").exists():
+        scratch = out / ".partial"
+        shutil.rmtree(scratch, ignore_errors=True)
+        sources = [TaskSource.parse(course.env) for course in config.courses]
+        build_tiny(scratch, config.tiny, corpus(sources, tasks=60), config.seed)
+        save_agent_config(scratch, config.agent)
+        scratch.rename(out / "start")
+    with tempfile.TemporaryDirectory() as meeting:
+        in_ranks(config.ranks, _learn, config, stop_at, report, meeting=Path(meeting) / "ranks")
+    return out / "model"
+
+
+def _learn(ranks: Ranks, config: PretrainConfig, stop_at: int, report: Report | None) -> None:
+    """What each rank does."""
+    out = Path(config.out)
+    with ExitStack() as stack:
+        backbone, chat = load_model(out / "start")
+        engine = TransformersEngine(backbone, chat.pictures, TransformersEngineConfig(max_batch=64))
+        stack.callback(engine.close)
+        agent = Agent(engine, chat, config.agent)
+        learner = Learner(
+            backbone,
+            chat,
+            LearnerConfig(
+                learning_rate=config.learning_rate,
+                final_learning_rate=0.01,
+                warmup=config.warmup,
+                betas=(0.9, 0.98),
+                weight_decay=0.01,
+                max_grad_norm=1.0,
+                kl_coef=0.0,
+            ),
+            config.steps,
+            ranks=ranks,
+        )
+        checkpoints = CheckpointFolder(out / "checkpoints", config.run_id)
+        found = checkpoints.latest()
+        if found:
+            found.restore(learner)
+        tutor = Tutor(agent)
+        streams = []
+        for course in config.courses:
+            streams.append(Stream(course, tutor, config.seed, ranks.rank))
+            stack.callback(streams[-1].close)
+        checker = Runner(Agent(engine, chat, replace(config.agent, temperature=0.0)), RunnerConfig(concurrency=16))
+        stack.callback(checker.close)
+        curve = Curve(out / "curve.jsonl", learner.steps) if ranks.rank == 0 else None
+        last = stop_at or config.steps
+        while learner.steps < last:
+            started = time.perf_counter()
+            rows = [row for stream in streams for row in stream.rows(learner.steps)]
+            taught = time.perf_counter()
+            metrics = learner.imitate(rows)
+            metrics |= {"time/lessons": taught - started, "time/learn": time.perf_counter() - taught}
+            done = learner.steps
+            if done % config.check_every == 0 or done == last:
+                engine.update(learner.weights(), engine.version + 1)
+                metrics |= _check(config, checker, ranks)
+            if curve:
+                curve.add(done, metrics)
+                if report:
+                    report(done, metrics)
+                if done % config.save_every == 0 or done == last:
+                    checkpoints.save(learner, done, {"seed": config.seed, "steps": config.steps})
+        if ranks.rank == 0 and last == config.steps:
+            shutil.copytree(out / "start", out / "model", dirs_exist_ok=True)
+            backbone.model.save_pretrained(out / "model")
+
+
+def _check(config: PretrainConfig, checker: Runner, ranks: Ranks) -> dict[str, float]:
+    """Greedy success on held-out tasks; the ranks share the courses."""
+    success = {f"success/{course.env}": 0.0 for course in config.courses}
+    for course in config.courses[ranks.rank :: ranks.size]:
+        done = evaluate(checker, TaskSource.parse(course.env), config.check_tasks)
+        success[f"success/{course.env}"] = float(np.mean([each.episode.success for each in done]))
+    return ranks.total(success)
+
+
+class Curve:
+    """Metrics of each step, one JSON line each; what lies beyond the step to go on from is dropped.
+
+    Args:
+        path: the file.
+        steps: how many steps of it hold.
+    """
+
+    def __init__(self, path: Path, steps: int) -> None:
+        self.path = path
+        kept = [line for line in read_curve(path) if line["step"] <= steps] if path.exists() else []
+        path.write_text("".join(json.dumps(line) + "\n" for line in kept))
+
+    def add(self, step: int, metrics: dict[str, float]) -> None:
+        """Append one step."""
+        with self.path.open("a") as file:
+            file.write(json.dumps({"step": step} | metrics) + "\n")
+
+
+def read_curve(path: Path) -> list[dict[str, float]]:
+    """The lines of a curve."""
+    return [json.loads(line) for line in path.read_text().splitlines()]

@@ -1,0 +1,78 @@
+import numpy as np
+import pytest
+import torch
+
+from saccade.envs.errors import ConfigError
+from saccade.rl.ranks import RankError, Ranks, in_ranks
+
+
+def test_alone_nothing_is_sent():
+    values = [torch.tensor([1.0, 2.0])]
+    Ranks().sum(values)
+    assert values[0].tolist() == [1.0, 2.0]
+    assert Ranks().total({"a": 3.0}) == {"a": 3.0}
+
+
+def test_a_rank_must_be_one_of_them():
+    with pytest.raises(ConfigError, match="between 0 and 1, got 2"):
+        Ranks(2, 2)
+
+
+def add_up(ranks, folder):
+    tensors = [torch.full((2, 3), float(ranks.rank + 1)), torch.tensor([10.0 * (ranks.rank + 1)])]
+    ranks.sum(tensors)
+    total = ranks.total({"loss": ranks.rank + 0.5, "gap/max": float(ranks.rank)})
+    (folder / f"{ranks.rank}").write_text(f"{tensors[0].tolist()} {tensors[1].tolist()} {sorted(total.items())}")
+
+
+def test_ranks_add_tensors_and_metrics(tmp_path):
+    in_ranks(2, add_up, tmp_path, meeting=tmp_path / "meeting")
+    assert (tmp_path / "0").read_text() == (tmp_path / "1").read_text()
+    assert (tmp_path / "0").read_text() == f"{[[3.0] * 3] * 2} [30.0] [('gap/max', 1.0), ('loss', 2.0)]"
+
+
+def fail(ranks):
+    if ranks.rank == 1:
+        raise ValueError("broken")
+    ranks.total({"a": 1.0})
+
+
+def test_a_rank_that_fails_ends_them_all(tmp_path):
+    with pytest.raises(RankError, match="of 2 ended with status 1"):
+        in_ranks(2, fail, meeting=tmp_path / "meeting")
+
+
+def half(ranks, path, folder):
+    """Imitate this rank's share of eight captions; write the weights down."""
+    from saccade.agents.agent import Agent
+    from saccade.agents.engines.transformers import TransformersEngine
+    from saccade.agents.load import load_model, saved_agent_config
+    from saccade.envs.observation import Image
+    from saccade.rl.learner import Learner, LearnerConfig
+    from saccade.rl.lessons import Tutor, row_of
+
+    torch.set_num_threads(1)
+    backbone, chat = load_model(path)
+    agent = Agent(TransformersEngine(backbone, chat.pictures), chat, saved_agent_config(path))
+    tutor = Tutor(agent)
+    rows = []
+    for index in range(8):
+        picture = Image(np.full((32, 32, 3), 20 * index, np.uint8))
+        rows.append(row_of(tutor.caption(picture, "dot " * (index + 1))))
+    # SGD-like: one AdamW step hides the size of a gradient, so the gradient itself is compared too.
+    learner = Learner(backbone, chat, LearnerConfig(kl_coef=0, warmup=1, max_grad_norm=1e9), 10, ranks=ranks)
+    metrics = learner.imitate(rows[ranks.rank :: ranks.size])
+    gradient = torch.cat([p.grad.flatten() for p in learner.parameters.values()])
+    torch.save({"gradient": gradient, "loss": metrics["sft/loss"]}, folder / f"{ranks.size}-{ranks.rank}.pt")
+    agent.engine.close()
+
+
+def test_two_ranks_have_the_gradient_of_one_batch(tiny_path, tmp_path):
+    """Rows of unlike length: denominators are those of all ranks together."""
+    in_ranks(1, half, tiny_path, tmp_path, meeting=tmp_path / "one")
+    in_ranks(2, half, tiny_path, tmp_path, meeting=tmp_path / "two")
+    whole, first, second = (torch.load(tmp_path / f"{name}.pt") for name in ("1-0", "2-0", "2-1"))
+    assert torch.equal(first["gradient"], second["gradient"])
+    assert first["loss"] == pytest.approx(whole["loss"], rel=1e-5)
+    scale = whole["gradient"].abs().max()
+    assert (first["gradient"] - whole["gradient"]).abs().max() / scale < 1e-5
