@@ -163,6 +163,24 @@ def test_the_evaluation_before_is_kept_apart(config, tmp_path):
     assert {phase: phases.count(phase) for phase in phases} == {"before": 4, "train": 18, "eval": 4, "after": 4}
 
 
+def test_the_accuracy_of_thoughts_is_logged_and_kept(config, tmp_path):
+    result = Trainer(config(steps=2, eval_every=1)).run()
+    lines = numbers(tmp_path / "run")
+    for update, line in enumerate(lines):
+        found = [e for e in episodes(tmp_path / "run") if e["phase"] == "train" and e["update"] == update]
+        verdicts = [right for e in found for right in e["info"]["thoughts_right"]]
+        assert line["thought/accuracy"] == pytest.approx(sum(verdicts) / len(verdicts))
+        assert len(verdicts) == sum(len(e["steps"]) for e in found)
+    name = "grid_walk:GridWalk-v0"
+    assert 0 <= lines[0][f"eval/thought_accuracy/{name}"] <= 1
+    assert result.before[name].thoughts.count == sum(len(e.steps) for e in result.before[name].episodes)
+    quiet = config("quiet", steps=1, runner=RunnerConfig(concurrency=4, check_thoughts=False))
+    Trainer(quiet).run()
+    assert "thought/accuracy" not in numbers(tmp_path / "quiet")[0]
+    # Checking changes no draw and no weight: the first update is the same.
+    assert lines[0]["policy/loss"] == numbers(tmp_path / "quiet")[0]["policy/loss"]
+
+
 def test_several_passes_move_beyond_the_sampler(config, tmp_path):
     Trainer(config(learner=LearnerConfig(warmup=1, learning_rate=1e-2, passes=3))).run()
     taught = [line for line in numbers(tmp_path / "run") if line["rows"] > 0]
