@@ -6,7 +6,7 @@ grow(GrowConfig(envs=("saccade/Digits-v0",), out="runs/tiny"))
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -93,17 +93,15 @@ def grow(config: GrowConfig, report: Callable[[int, dict[str, float]], None] | N
     return metrics
 
 
-def corpus(sources: Sequence[TaskSource], tasks: int = 20) -> Iterator[str]:
-    """The words of some worlds, for the tokenizer: instructions, questions, and what demonstrations say."""
+def corpus(sources: Sequence[TaskSource], tasks: int = 20) -> list[str]:
+    """The words of some worlds, for the tokenizer: instructions, what is shown, and what demonstrations say."""
+    texts = [CAPTION_REQUEST]
     for source in sources:
         env = source.task(0).make()
-        for seed in range(tasks):
-            env.reset(seed=seed)
-            world = env.unwrapped
-            yield world.instructions  # type: ignore[attr-defined]
-            yield world.view.text  # type: ignore[attr-defined]
-            for demo in world.demo():  # type: ignore[attr-defined]
-                yield from (demo.thought, demo.action, demo.caption)
-                break
-            yield CAPTION_REQUEST
+        world = env.unwrapped
+        for _, lesson in world.lessons(range(tasks)):  # type: ignore[attr-defined]
+            texts.append(world.instructions)  # type: ignore[attr-defined]
+            for observation, demo in lesson.turns:
+                texts += [observation.text, demo.thought, demo.action, demo.caption]
         env.close()
+    return texts
