@@ -104,7 +104,8 @@ class Shapes(QuestionEnv):
 
     Args:
         question: what is asked; `mixed` draws one of the four kinds for each task.
-        level: 1 for one or two objects, 2 for two or three, 3 for four or five that can be confused.
+        level: 1 for one or two objects, 2 for two or three, 3 for four or five that can be confused, 4 for six or
+            seven smaller ones with more to confuse. Counts begin at 0 and go to 2, 3, 5 and 5.
         **settings: those of `QuestionEnv` and `LanguageEnv`.
     """
 
@@ -112,7 +113,7 @@ class Shapes(QuestionEnv):
         self,
         *,
         question: Literal["colour", "shape", "count", "position", "mixed"] = "mixed",
-        level: Literal[1, 2, 3] = 1,
+        level: Literal[1, 2, 3, 4] = 1,
         **settings: Any,
     ) -> None:
         super().__init__(**settings)
@@ -134,6 +135,6 @@ class Shapes(QuestionEnv):
             scene_image(scene.things, self.size),
             scene.question.answer,
             "integer" if kind == "count" else "exact",
-            thought=" ".join(thing.describe(scale) for thing in scene.question.about),
+            thought=" ".join(thing.describe(scale) for thing in scene.question.about) or "none",
             caption=" ".join(thing.describe(scale) for thing in scene.things),
         )

@@ -26,8 +26,11 @@ CORNERS = ("top left", "top right", "bottom left", "bottom right")
 CANVAS = 64
 GAP = 2
 """Least distance between the bounding boxes of two things, and from a thing to the border, in units."""
-TOTALS = {1: (1, 2), 2: (2, 3), 3: (4, 5)}
-"""Level -> how many things a scene can have."""
+TOTALS = {1: (1, 2), 2: (2, 3), 3: (4, 5), 4: (6, 7)}
+"""Level -> how many things a scene can have; see `totals`."""
+MOST_COUNTED = 5
+WIDTHS, SMALL = (14, 20), (11, 15)
+"""Least and most units that a thing is wide; `SMALL` where a scene has six things or more."""
 
 Choice = TypeVar("Choice")
 Look = tuple[str, str]
@@ -104,16 +107,21 @@ def choices(kind: Kind, level: int) -> tuple[str, ...]:
         case "shape":
             return SHAPES
         case "count":
-            return tuple(str(count) for count in range(1, min(4, TOTALS[level][-1]) + 1))
+            return tuple(str(count) for count in range(min(MOST_COUNTED, totals("count", level)[-1]) + 1))
         case "position":
             return CORNERS
+
+
+def totals(kind: Kind, level: int) -> tuple[int, ...]:
+    """How many things a scene can have; where level 3 counts to five, there can be one that does not count."""
+    return (*TOTALS[level], MOST_COUNTED + 1) if kind == "count" and level == 3 else TOTALS[level]
 
 
 def make_scene(rng: np.random.Generator, kind: Kind, level: int) -> Scene:
     """Draw the answer first, then a scene in which it is the only right one: a blind guess is at chance."""
     answer = pick(rng, choices(kind, level))
     count = int(answer) if kind == "count" else 1
-    total = pick(rng, [total for total in TOTALS[level] if total >= count])
+    total = pick(rng, [total for total in totals(kind, level) if total >= count])
     wanted, others, text = _looks(rng, kind, level, answer, count, total - count)
     corner = answer if kind == "position" else None
     things: list[Thing] | None = None
@@ -152,16 +160,24 @@ def _looks(
         wanted = [(colour, shape)] + [(pick(rng, COLOURS), shape) for _ in range(count - 1)]
         text = f"How many {shape}s?" if kind == "count" else f"What colour is the {shape}?"
         confusing, plain = [same_colour], lambda: (pick(rng, COLOURS), pick(rng, other_shapes))
-    draws: list[Callable[[], Look]] = [*confusing, *[plain] * spare] if level == 3 else [plain] * spare
-    return wanted, [draw() for draw in draws[:spare]], text
+    if kind == "position":
+        confusing = confusing * (level - 2)
+    elif level >= 3:  # the answer's look and another one, each as often the most common: counting looks is no way
+        lure = pick(rng, other_shapes if by_colour else other_colours)
+        decoy = (lambda: (pick(rng, other_colours), lure)) if by_colour else (lambda: (lure, pick(rng, other_shapes)))
+        same = level - 2 if kind == "count" or rng.random() < 0.5 else level - 3
+        confusing = confusing * same + [decoy] * (2 * level - 4 - same)
+    draws: list[Callable[[], Look]] = [*(confusing if level >= 3 else []), *[plain] * spare]
+    return wanted[:count], [draw() for draw in draws[:spare]], text
 
 
 def _place(rng: np.random.Generator, looks: Sequence[Look], corner: str | None) -> list[Thing] | None:
     """Free places without overlap, the first thing wholly inside `corner`; `None` where no room was found."""
+    least, most = WIDTHS if len(looks) < 6 else SMALL
     placed: list[Thing] = []
     for colour, shape in looks:
         for _ in range(40):
-            width = int(rng.integers(14, 21))
+            width = int(rng.integers(least, most + 1))
             half = width // 2 + GAP
             x, y = (int(each) for each in rng.integers(half, CANVAS - half + 1, size=2))
             thing = Thing(colour, shape, x, y, width)

@@ -11,10 +11,10 @@ from saccade.envs.errors import ConfigError
 from saccade.envs.palette import PALETTE
 from saccade.envs.qa.env import Digits, Shapes
 from saccade.envs.qa.observe import digit_image, scene_image
-from saccade.envs.qa.tasks import CANVAS, KINDS, TOTALS, choices, digits, make_scene
+from saccade.envs.qa.tasks import CANVAS, KINDS, choices, digits, make_scene, totals
 from saccade.envs.task import make
 
-LEVELS = [1, 2, 3]
+LEVELS = [1, 2, 3, 4]
 
 
 def scenes(kind, level, count):
@@ -62,7 +62,7 @@ def test_answers_are_balanced(kind, level):
 def test_answers_follow_from_the_scene(kind, level):
     for scene in scenes(kind, level, 200):
         asked, things = scene.question, scene.things
-        assert len(things) in TOTALS[level]
+        assert len(things) in totals(kind, level)
         words = asked.text.rstrip("?").split()
         names = {word.removesuffix("s") if word not in PALETTE else word for word in words}
         match = [
@@ -85,19 +85,47 @@ def test_answers_follow_from_the_scene(kind, level):
 
 
 @pytest.mark.parametrize("level", LEVELS)
-def test_things_are_inside_apart_and_in_caption_order(level):
-    for scene in scenes("position", level, 100):
+@pytest.mark.parametrize("kind", ["position", "count"])
+def test_things_are_inside_apart_and_in_caption_order(kind, level):
+    for scene in scenes(kind, level, 100):
+        crowded = len(scene.things) >= 6
         assert list(scene.things) == sorted(scene.things, key=lambda thing: thing.order)
         for index, thing in enumerate(scene.things):
-            assert 14 <= thing.width <= 20
+            assert 11 <= thing.width <= 15 if crowded else 14 <= thing.width <= 20
             assert thing.width / 2 < min(thing.x, thing.y)
             assert max(thing.x, thing.y) < CANVAS - thing.width / 2
             for other in scene.things[index + 1 :]:
                 assert max(abs(thing.x - other.x), abs(thing.y - other.y)) >= (thing.width + other.width) / 2
 
 
-def test_hard_scenes_hold_things_that_share_a_property_with_the_target():
-    for scene in scenes("position", 3, 100):
+@pytest.mark.parametrize(("level", "most"), [(1, 2), (2, 3), (3, 5), (4, 5)])
+def test_counts_begin_at_none_with_every_number_of_things(level, most):
+    assert choices("count", level) == tuple(map(str, range(most + 1)))
+    drawn = {(scene.question.answer, len(scene.things)) for scene in scenes("count", level, 600)}
+    assert drawn == {(str(n), total) for n in range(most + 1) for total in totals("count", level) if total >= n}
+    env = Shapes(question="count", level=level)
+    thoughts = {}
+    for seed in range(60):
+        env.reset(seed=seed)
+        [demo] = env.demo()
+        thoughts[demo.action] = demo.thought
+    assert thoughts["0"] == "none" and len(thoughts) == most + 1
+
+
+@pytest.mark.parametrize("level", [3, 4])
+@pytest.mark.parametrize("kind", ["colour", "shape"])
+def test_the_most_common_look_tells_little_about_the_answer(kind, level):
+    right = 0.0
+    for scene in scenes(kind, level, 400):
+        looks = Counter(getattr(thing, kind) for thing in scene.things)
+        best = [look for look, count in looks.items() if count == max(looks.values())]
+        right += (scene.question.answer in best) / len(best)
+    assert 0.3 < right / 400 < 0.6
+
+
+@pytest.mark.parametrize("level", [3, 4])
+def test_hard_scenes_hold_things_that_share_a_property_with_the_target(level):
+    for scene in scenes("position", level, 100):
         [target] = scene.question.about
         others = [thing for thing in scene.things if thing != target]
         assert any(other.colour == target.colour for other in others)
@@ -113,7 +141,8 @@ def test_captions_point_at_their_colour(size):
         pixels = env.view.images[0].pixels
         for colour, _, x, y in [each.split(" ", 3) for each in _named(demo.caption)]:
             assert tuple(pixels[int(y), int(x)]) == PALETTE[colour]
-        assert set(_named(demo.thought)) <= set(_named(demo.caption))
+        if demo.thought != "none":  # the thought of a count of 0
+            assert set(_named(demo.thought)) <= set(_named(demo.caption))
 
 
 def _named(caption):
@@ -170,7 +199,7 @@ def test_an_empty_answer_can_be_retried_only_when_turns_are_left():
     ("settings", "hint"),
     [
         ({"question": "color"}, "did you mean 'colour'"),
-        ({"level": 4}, "level must be one of 1, 2, 3, got 4"),
+        ({"level": 5}, "level must be one of 1, 2, 3, 4, got 5"),
         ({"size": 4}, "size must be 16 to 2048"),
         ({"sise": 64}, "did you mean 'size'"),
     ],
