@@ -6,6 +6,7 @@ import pytest
 
 from saccade.envs.errors import ConfigError
 from saccade.envs.gui.browser import host
+from saccade.envs.gui.click import ASKED
 from saccade.envs.gui.env import ClickTarget
 from saccade.envs.gui.observe import SCENES
 from saccade.envs.gui.words import ADVANCES, BACKGROUNDS, COUNTS, FONT_SIZE, WORDS, ClickWord, make_words
@@ -168,3 +169,24 @@ def test_prefetch_draws_no_more_than_the_cache_holds(monkeypatch):
         assert cls.prefetch(range(30)) == 10
         assert cls.prefetch(range(30)) == 0, "what was drawn is still there"
     SCENES.clear()
+
+
+@pytest.mark.browser
+@pytest.mark.parametrize("cls", [ClickWord, ClickTarget])
+def test_lessons_show_the_pictures_of_the_episodes_and_ask_for_several_items(cls):
+    env = cls(level=3, split="test")
+    lessons = list(env.lessons(range(6)))
+    for seed in range(6):
+        env.reset(seed=seed)
+        [shown] = env.demo()
+        mine = [lesson.turns for number, lesson in lessons if number == seed]
+        found = {seen.text: demo for [(seen, demo)] in mine}
+        assert len(found) == len(mine) == ASKED
+        for [(seen, demo)] in mine:
+            assert seen.images[0].digest == env.view.images[0].digest and demo.caption == shown.caption
+        assert found[env.view.text] == shown
+        for text, demo in found.items():  # the page agrees with every one
+            env.reset(seed=seed)
+            clicked = env.step(demo.action)[4]["clicked"]
+            assert clicked in text and demo.thought.startswith(f"{clicked} (")
+    env.close()
