@@ -139,9 +139,10 @@ def card_command(command: Card, console: Console) -> int:
         rows = score_card(
             command.model, command.envs, command.tasks, command.seed, command.concurrency, lambda: bar.advance(task)
         )
-    name = Path(command.model).name
+    name = command.name or (Path(command.model).name if Path(command.model).exists() else command.model)
     title = f"Success of {name} on {command.tasks} tasks, {SPLIT} split, 95 % intervals"
-    console.print(table(title, ["environment", *COLUMNS], [[row.env, *_cells(row, command.tasks)] for row in rows]))
+    cells = [[row.env, *cell] for row in rows for cell in zip(COLUMNS, _cells(row, command.tasks), strict=True)]
+    console.print(table(title, ["environment", "condition", "success"], cells))
     for file in write_card(command.out, name, rows, command.tasks, command.seed):
         console.print(f"card: {file}", highlight=False)
     return 0

@@ -169,6 +169,8 @@ class Card:
     """Episodes in flight; it changes no number."""
     out: str = "card"
     """Where to write, without an ending: `card` becomes `card.json` and `card.md`."""
+    name: str = ""
+    """What the card calls the model; by default its hub id, or the last part of its path."""
 
     def run(self) -> int:
         """Score, print the table and write both files."""

@@ -124,11 +124,13 @@ def test_a_model_is_evaluated_greedy_and_sampled(capsys, taught_path, tmp_path):
 
 def test_a_card_is_written_by_command_line(capsys, taught_path, tmp_path):
     out = tmp_path / "new" / "card.md"
-    status, text = run(
-        capsys, "card", str(taught_path), "--envs", "grid_walk:GridWalk-v0", "--tasks", "4", "--out", str(out)
-    )
-    assert status == 0 and "right thoughts" in text
-    assert sorted(path.name for path in out.parent.iterdir()) == ["card.json", "card.md"]
+    card = ["card", str(taught_path), "--envs", "grid_walk:GridWalk-v0", "--tasks", "4", "--out", str(out)]
+    for flags, name in (([], taught_path.name), (["--name", "walker"], "walker")):
+        status, text = run(capsys, *card, *flags)
+        assert status == 0 and "right thoughts" in text and f"Success of {name} on 4 tasks" in text
+        assert sorted(path.name for path in out.parent.iterdir()) == ["card.json", "card.md"]
+        written = out.read_text()
+        assert f"Success of {name} on 4 tasks" in written and str(taught_path.parent) not in written
 
 
 def test_the_console_script_is_installed():
