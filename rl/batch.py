@@ -18,7 +18,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from saccade.agents.backbone import Backbone, Block, pad_block
+from saccade.agents.backbone import Backbone, Block, Encoded, pad_block
 from saccade.agents.engines.sampling import masked_logprobs
 from saccade.agents.pictures import Features, Pictures
 from saccade.agents.trajectory import Sample
@@ -95,17 +95,20 @@ class MicroBatch:
 def cut(rows: Sequence[Row], budget: int) -> Iterator[list[Row]]:
     """Cut rows into micro-batches of at most `budget` tokens, padding included.
 
-    Rows of like length come together: none is padded to more than twice the shortest continuation of its micro-batch,
-    since padding costs as much as tokens. One row larger than the budget is a micro-batch of its own.
+    Rows of like length come together: no prefix and no continuation is padded to more than twice the shortest one of
+    its micro-batch, since padding costs as much as tokens. One row larger than the budget is a micro-batch of its own.
     """
     part: list[Row] = []
     prefixes: set[object] = set()
     longest_prefix = 0
-    for row in sorted(rows, key=lambda row: (row.continuation, row.prefix_key)):
+    for row in sorted(rows, key=lambda row: (row.prefix.bit_length(), row.continuation, row.prefix_key)):
         keys = prefixes | {row.prefix_key}
         head = max(longest_prefix, row.prefix)
         tokens = len(keys) * head + (len(part) + 1) * row.continuation
-        if part and (tokens > budget or row.continuation > 2 * part[0].continuation):
+        unlike = part and (
+            row.prefix.bit_length() != part[0].prefix.bit_length() or row.continuation > 2 * part[0].continuation
+        )
+        if unlike or (part and tokens > budget):
             yield part
             part, keys, head = [], {row.prefix_key}, row.prefix
         part.append(row)
@@ -168,12 +171,15 @@ def collate(rows: Sequence[Row], backbone: Backbone, pictures: Pictures | None) 
     )
 
 
-def score(backbone: Backbone, batch: MicroBatch, banned: Tensor, temperature: float) -> tuple[Tensor, Tensor]:
+def score(
+    backbone: Backbone, batch: MicroBatch, banned: Tensor, temperature: float, encoded: Encoded | None = None
+) -> tuple[Tensor, Tensor]:
     """Log-probability and entropy of each action token under the current weights, both [N].
 
-    Exactly what the sampler stored: the masked, tempered distribution, given the pictures of the learner.
+    Exactly what the sampler stored: the masked, tempered distribution, given the pictures of the learner, which are
+    encoded here unless `encoded` holds them already.
     """
-    encoded = backbone.encode(batch.features)
+    encoded = encoded or backbone.encode(batch.features)
     cache = backbone.new_cache()
     head = backbone.hidden(batch.prefix, encoded, cache)
     cache.batch_select_indices(batch.prefix_of)

@@ -20,11 +20,13 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from saccade.agents.backbone import Backbone
+from saccade.agents.backbone import Backbone, Encoded
 from saccade.agents.chat import Chat
 from saccade.agents.engines.sampling import banned_mask
+from saccade.agents.pictures import Features
 from saccade.envs.errors import ConfigError
 from saccade.rl.batch import MicroBatch, Row, collate, cut, score
+from saccade.rl.looks import Looks
 from saccade.rl.losses import Clip, k3, make_loss, token_weights
 from saccade.rl.ranks import Ranks
 
@@ -165,13 +167,15 @@ class Learner:
         self.backbone.model.train()
         self.optimizer.zero_grad(set_to_none=True)
         sums: dict[str, float] = {}
+        looks = Looks(self.backbone, self._features(rows))
         for part in cut(rows, self.config.micro_batch_tokens):
             batch = collate(part, self.backbone, self.chat.pictures)
-            loss, metrics = loss_of(batch)
+            loss, metrics = loss_of(batch, looks.encoded)
             loss.backward()
             for name, value in metrics.items():
                 merge = max if name.endswith("/max") else float.__add__
                 sums[name] = merge(sums.get(name, 0.0), float(value))
+        looks.backward()
         if self.ranks.size > 1:
             sums = self._gather(sums)
         norm = torch.nn.utils.clip_grad_norm_(self.parameters.values(), self.config.max_grad_norm)
@@ -190,6 +194,11 @@ class Learner:
             "learner/skipped_steps": float(self.skipped),
         }
 
+    def _features(self, rows: Sequence[Row]) -> list[Features]:
+        """The pictures of some rows."""
+        pictures = self.chat.pictures
+        return [pictures.process(image) for row in rows for image in row.sample.images] if pictures else []
+
     def _gather(self, sums: dict[str, float]) -> dict[str, float]:
         """Add up gradients and metrics of all ranks."""
         gradients = []
@@ -200,8 +209,8 @@ class Learner:
         self.ranks.sum(gradients)
         return self.ranks.total(sums)
 
-    def _policy_loss(self, batch: MicroBatch) -> tuple[Tensor, dict[str, Tensor]]:
-        logprobs, entropy = score(self.backbone, batch, self.banned, self.temperature)
+    def _policy_loss(self, batch: MicroBatch, encoded: Encoded) -> tuple[Tensor, dict[str, Tensor]]:
+        logprobs, entropy = score(self.backbone, batch, self.banned, self.temperature, encoded)
         policy = self.loss(logprobs, batch.old, batch.advantages, self.config.clip)
         per_token = policy.loss - self.config.entropy_coef * entropy
         gap = (logprobs - batch.old).detach()
@@ -223,8 +232,8 @@ class Learner:
             metrics["policy/kl"] = (divergence.detach() * weights).sum()
         return (per_token * weights).sum(), metrics
 
-    def _imitation_loss(self, batch: MicroBatch) -> tuple[Tensor, dict[str, Tensor]]:
-        logprobs, _ = score(self.backbone, batch, self.banned, 1.0)
+    def _imitation_loss(self, batch: MicroBatch, encoded: Encoded) -> tuple[Tensor, dict[str, Tensor]]:
+        logprobs, _ = score(self.backbone, batch, self.banned, 1.0, encoded)
         loss = -(logprobs * batch.weights).sum()
         return loss, {"sft/loss": loss.detach()}
 

@@ -94,7 +94,7 @@ def in_ranks(size: int, work: Callable[..., None], *arguments: Any, meeting: Pat
         return
     # A server that has imported the work already forks the ranks: importing it in each would take seconds.
     method = "forkserver" if "forkserver" in torch.multiprocessing.get_all_start_methods() else "spawn"
-    context = torch.multiprocessing.get_context(method)
+    context: Any = torch.multiprocessing.get_context(method)
     if method == "forkserver":
         context.set_forkserver_preload([work.__module__])
     processes = [
