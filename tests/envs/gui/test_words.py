@@ -1,4 +1,7 @@
 import itertools
+import os
+import subprocess
+import sys
 from collections import Counter
 
 import numpy as np
@@ -190,3 +193,26 @@ def test_lessons_show_the_pictures_of_the_episodes_and_ask_for_several_items(cls
             clicked = env.step(demo.action)[4]["clicked"]
             assert clicked in text and demo.thought.startswith(f"{clicked} (")
     env.close()
+
+
+@pytest.mark.browser
+def test_pictures_need_no_font_of_the_system(tmp_path):
+    """The same pixels with the fonts of this machine and in a browser that sees none of them."""
+    bare = tmp_path / "fonts.conf"
+    bare.write_text(f"<fontconfig><dir>{tmp_path}/none</dir><cachedir>{tmp_path}/cache</cachedir></fontconfig>")
+    script = """
+import gymnasium, saccade.envs
+for id in ("saccade/ClickWord-v0", "saccade/TwoPageForm-v0"):
+    env = gymnasium.make(id).unwrapped
+    env.reset(seed=3)
+    for turn in env.demo():
+        print(env.view.images[0].digest)
+        env.step(turn.action)
+"""
+    there, bare_digests = (
+        subprocess.run(
+            [sys.executable, "-c", script], env=os.environ | extra, capture_output=True, text=True, check=True
+        ).stdout.split()
+        for extra in ({}, {"FONTCONFIG_FILE": str(bare)})
+    )
+    assert len(there) == 6 and there == bare_digests
