@@ -1,8 +1,8 @@
 """One forward pass for sampling and for training: a Hugging Face vision-language model with explicit positions.
 
 Prompts are computed once and shared: a batch is a few unique prefixes and many continuations, each of which names its
-prefix. Every unique picture goes through the vision tower once. Rotary positions are computed per sequence before any
-padding, so a row never depends on its neighbours.
+prefix. Every unique picture, video or sound goes through its encoder once. Rotary positions are computed per sequence
+before any padding, so a row never depends on its neighbours.
 
 Shapes: P prefixes, B rows, L tokens, D width, V vocabulary.
 """
@@ -10,7 +10,7 @@ Shapes: P prefixes, B rows, L tokens, D width, V vocabulary.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -18,16 +18,22 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from saccade.agents.pictures import Features
+from saccade.agents.media import Features, placeholders
+from saccade.agents.modality import Modality
 from saccade.envs.errors import ConfigError
 
 
 @dataclass(frozen=True)
 class Encoded:
-    """Vision-tower outputs by content hash: the embeddings of a picture, and its deepstack features by layer."""
+    """Encoder outputs by the name of the medium: its kind, its embeddings, and its deepstack features by layer."""
 
-    embeds: dict[str, Tensor]
-    deepstack: dict[str, list[Tensor]]
+    modality: dict[str, Modality] = field(default_factory=dict)
+    embeds: dict[str, Tensor] = field(default_factory=dict)
+    deepstack: dict[str, list[Tensor]] = field(default_factory=dict)
+
+    def of(self, modality: Modality, names: Sequence[str]) -> list[str]:
+        """Those of the names that are of one kind, in order."""
+        return [name for name in names if self.modality[name] is modality]
 
 
 @dataclass(frozen=True)
@@ -38,13 +44,13 @@ class Block:
         ids: int64 [B, L].
         mask: bool [B, L], true at real tokens.
         positions: int64 [3, B, L].
-        pictures: content hashes in reading order over the whole block, row by row.
+        media: names of media in reading order over the whole block, row by row.
     """
 
     ids: Tensor
     mask: Tensor
     positions: Tensor
-    pictures: tuple[str, ...]
+    media: tuple[str, ...]
 
 
 class Backbone:
@@ -55,12 +61,13 @@ class Backbone:
     """
 
     def __init__(self, model: Any) -> None:
-        if not hasattr(getattr(model, "model", None), "get_rope_index"):
+        if not hasattr(self._towers(model), "get_rope_index"):
             raise ConfigError(
-                f"{type(model).__name__} is not supported yet: use a Qwen2-VL, Qwen2.5-VL or Qwen3-VL checkpoint"
+                f"{type(model).__name__} is not supported yet: use a Qwen2-VL, Qwen2.5-VL or Qwen3-VL checkpoint, or a "
+                "Qwen2.5-Omni thinker"
             )
         self.model = model
-        self.image_token: int = model.config.image_token_id
+        self.placeholders = placeholders(model.config)
         self.vocabulary: int = model.config.get_text_config().vocab_size
         self._positions: dict[bytes, Tensor] = {}
 
@@ -69,7 +76,10 @@ class Backbone:
         """Load a checkpoint from a folder or the hub, in float32."""
         from transformers import AutoModelForImageTextToText
 
-        return cls(AutoModelForImageTextToText.from_pretrained(path, dtype=torch.float32).to(device))
+        from saccade.agents.omni import OmniBackbone  # it is a Backbone
+
+        model = AutoModelForImageTextToText.from_pretrained(path, dtype=torch.float32).to(device)
+        return (OmniBackbone if model.config.model_type == "qwen2_5_omni_thinker" else cls)(model)
 
     @property
     def device(self) -> torch.device:
@@ -77,33 +87,33 @@ class Backbone:
         device: torch.device = self.model.device
         return device
 
-    def encode(self, pictures: Sequence[Features]) -> Encoded:
-        """Run the vision tower once over the unique pictures."""
-        unique = list({each.digest: each for each in pictures}.values())
-        if not unique:
-            return Encoded({}, {})
-        pixels = torch.cat([each.pixel_values for each in unique]).to(self.device)
-        grid = torch.tensor([each.grid for each in unique], device=self.device)
-        out = self.model.model.get_image_features(pixels, grid, return_dict=True)
-        layers = getattr(out, "deepstack_features", None) or []
-        names = [each.digest for each in unique]
-        return Encoded(
-            dict(zip(names, out.pooler_output, strict=True)),
-            {name: [layer[index] for layer in layers] for index, name in enumerate(names)},
-        )
+    def encode(self, media: Sequence[Features]) -> Encoded:
+        """Run the encoders once over the unique media."""
+        encoded = Encoded()
+        for modality in Modality:
+            unique = list({each.digest: each for each in media if each.modality is modality}.values())
+            if not unique:
+                continue
+            embeds, layers = self._encode(modality, unique)
+            for index, each in enumerate(unique):
+                encoded.modality[each.digest] = modality
+                encoded.embeds[each.digest] = embeds[index]
+                encoded.deepstack[each.digest] = [layer[index] for layer in layers]
+        return encoded
 
-    def positions(self, ids: Sequence[int], pictures: Sequence[Features]) -> Tensor:
+    def positions(self, ids: Sequence[int], media: Sequence[Features]) -> Tensor:
         """Rotary positions of one whole sequence, int64 [3, L]."""
         row = torch.tensor([list(ids)])
-        types = (row == self.image_token).int()
-        grids = torch.tensor([each.grid for each in pictures]) if pictures else None
-        name = types.numpy().tobytes() + repr([each.grid for each in pictures]).encode()
+        types = torch.zeros_like(row, dtype=torch.int)
+        for number, modality in enumerate(Modality, start=1):
+            if modality in self.placeholders:
+                types += number * (row == self.placeholders[modality]).int()
+        name = types.numpy().tobytes() + repr([(each.grid, each.seconds) for each in media]).encode()
         found = self._positions.get(name)
         if found is None:
             if len(self._positions) > 4096:
                 self._positions.clear()
-            index, _ = self.model.model.get_rope_index(row, types, image_grid_thw=grids)
-            self._positions[name] = found = index[:, 0]
+            self._positions[name] = found = self._rope(row, types, media)[:, 0]
         return found
 
     def hidden(self, block: Block, encoded: Encoded, cache: Any = None, past_mask: Tensor | None = None) -> Tensor:
@@ -111,16 +121,17 @@ class Backbone:
 
         Args:
             block: the tokens.
-            encoded: vision features of (at least) the block's pictures.
+            encoded: features of (at least) the block's media.
             cache: a `DynamicCache` that holds the tokens before the block.
             past_mask: bool [B, past], true at real tokens in the cache.
         """
         mask = block.mask if past_mask is None else torch.cat([past_mask, block.mask], dim=1)
-        images = None
-        if block.pictures:
-            stacks = [encoded.deepstack[name] for name in block.pictures]
-            images = SimpleNamespace(
-                pooler_output=[encoded.embeds[name] for name in block.pictures],
+        outputs = {}
+        for modality in dict.fromkeys(encoded.modality[name] for name in block.media):
+            names = encoded.of(modality, block.media)
+            stacks = [encoded.deepstack[name] for name in names]
+            outputs[str(modality)] = SimpleNamespace(
+                pooler_output=[encoded.embeds[name] for name in names],
                 deepstack_features=[list(layer) for layer in zip(*stacks, strict=True)],
             )
         out = self.model.model(
@@ -128,7 +139,7 @@ class Backbone:
             attention_mask=mask.long(),
             position_ids=block.positions,
             past_key_values=cache,
-            mm_encoder_outputs={"image": images} if images else None,
+            mm_encoder_outputs=outputs or None,
             use_cache=cache is not None,
         )
         hidden: Tensor = out.last_hidden_state
@@ -145,11 +156,37 @@ class Backbone:
 
         return DynamicCache(config=self.model.config.get_text_config())
 
+    def _towers(self, model: Any) -> Any:
+        """The module that holds the encoders and knows rotary positions."""
+        return getattr(model, "model", None)
+
+    def _encode(self, modality: Modality, media: Sequence[Features]) -> tuple[Sequence[Tensor], Sequence[Any]]:
+        """Embeddings of each medium, and deepstack features of each layer and medium."""
+        values = torch.cat([each.values for each in media]).to(self.device)
+        grid = torch.tensor([each.grid for each in media], device=self.device)
+        towers = self._towers(self.model)
+        encode = towers.get_image_features if modality is Modality.IMAGE else towers.get_video_features
+        out = encode(values, grid, return_dict=True)
+        return out.pooler_output, getattr(out, "deepstack_features", None) or []
+
+    def _rope(self, row: Tensor, types: Tensor, media: Sequence[Features]) -> Tensor:
+        """Rotary positions, int64 [3, 1, L]; `types` says of each token which kind of medium it stands for."""
+        images, videos = grids(media, Modality.IMAGE), grids(media, Modality.VIDEO)
+        index: Tensor
+        index, _ = self.model.model.get_rope_index(row, types, image_grid_thw=images, video_grid_thw=videos)
+        return index
+
+
+def grids(media: Sequence[Features], modality: Modality) -> Tensor | None:
+    """Grids of the media of one kind, int64 [media, 3]; `None` where there is none."""
+    found = [each.grid for each in media if each.modality is modality]
+    return torch.tensor(found) if found else None
+
 
 def pad_block(
     ids: Sequence[Sequence[int]],
     positions: Sequence[Tensor],
-    pictures: Sequence[Sequence[str]],
+    media: Sequence[Sequence[str]],
     left: bool,
     device: torch.device,
     pad_to: int = 0,
@@ -164,5 +201,5 @@ def pad_block(
         block_ids[index, where] = torch.as_tensor(row)
         mask[index, where] = True
         block_positions[:, index, where] = places
-    names = tuple(name for row in pictures for name in row)
+    names = tuple(name for row in media for name in row)
     return Block(block_ids.to(device), mask.to(device), block_positions.to(device), names)

@@ -11,33 +11,45 @@ a placeholder; sampled replies are never encoded at all.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from saccade.agents.ledger import Kind, Ledger
-from saccade.agents.pictures import Pictures
+from saccade.agents.media import Media, Run
+from saccade.agents.modality import Medium, Modality, modality_of
 from saccade.envs.errors import ConfigError
-from saccade.envs.observation import Image, Observation, Text
+from saccade.envs.observation import Observation, Text
 
 _S, _U, _R, _V = "saccadesystem", "saccadefirst", "saccadereply", "saccadesecond"
 
 
+@dataclass(frozen=True)
+class _Piece:
+    """Ids to append: text, or a medium with its number of placeholders."""
+
+    ids: list[int]
+    medium: Medium | None = None
+    tokens: int = 0
+
+
 class Chat:
-    """A tokenizer, its chat template taken apart, and the picture processor of one model.
+    """A tokenizer, its chat template taken apart, and the media processors of one model.
 
     Args:
         tokenizer: a Hugging Face tokenizer with a chat template.
-        pictures: the picture processor; `None` for a text-only model.
+        media: the processors; without any for a text-only model.
         vocabulary: rows of the model's output, where it is padded beyond the tokenizer.
 
     Raises:
         ConfigError: the template is not append-only, or the tokenizer has no end-of-turn token.
     """
 
-    def __init__(self, tokenizer: Any, pictures: Pictures | None, vocabulary: int | None = None) -> None:
+    def __init__(self, tokenizer: Any, media: Media, vocabulary: int | None = None) -> None:
         self.tokenizer = tokenizer
         self.vocabulary = vocabulary or len(tokenizer)
-        self.pictures = pictures
+        self.media = media
         name = getattr(tokenizer, "name_or_path", "") or "the tokenizer"
         if not getattr(tokenizer, "chat_template", None):
             raise ConfigError(f"{name} has no chat template: use an instruction-tuned checkpoint")
@@ -63,42 +75,41 @@ class Chat:
                 f"the chat template of {name} ends a reply with no special token: sampling could not stop"
             )
         self.stop = self._between[0]
-        self.image_token, self._before_image, self._after_image = self._image_pieces()
+        self._around = {modality: self._wrapping(modality) for modality in media.processors}
         self.banned = self._never_sampled()
 
     @classmethod
     def from_pretrained(cls, path: str | Path) -> Chat:
-        """Load tokenizer and image processor of a checkpoint."""
+        """Load tokenizer and media processors of a checkpoint."""
         from transformers import AutoConfig, AutoTokenizer
 
         config = AutoConfig.from_pretrained(path)
-        pictures = Pictures.from_pretrained(path) if hasattr(config, "vision_config") else None
-        return cls(AutoTokenizer.from_pretrained(path), pictures, config.get_text_config().vocab_size)
+        vocabulary = config.get_text_config().vocab_size
+        return cls(AutoTokenizer.from_pretrained(path), Media.from_pretrained(path), vocabulary)
 
     def save_pretrained(self, path: str | Path) -> None:
-        """Save tokenizer, chat template and image processor beside a model."""
+        """Save tokenizer, chat template and media processors beside a model."""
         self.tokenizer.save_pretrained(path)
-        if self.pictures is not None:
-            self.pictures.processor.save_pretrained(path)
+        self.media.save_pretrained(path)
 
     def open(self, system: str) -> Ledger:
         """A ledger that holds the system turn and opens the first user turn."""
-        ledger = Ledger(self.image_token, self.banned)
+        ledger = Ledger(self.media.placeholders, self.banned)
         ids = [*self._before_system, *self.encode(system), *self._after_system]
         ledger.append(Kind.SYSTEM, ids, turn=-1)
         return ledger
 
     def cost(self, ledger: Ledger, observation: Observation) -> int:
         """Tokens that `observe` would append."""
-        return sum(len(ids) if image is None else count for ids, image, count in self._content(ledger, observation))
+        return sum(len(piece.ids) for piece in self._content(ledger, observation))
 
     def observe(self, ledger: Ledger, observation: Observation, turn: int) -> None:
         """Append an observation: the rest of the turn before it, its parts in order, the opening of the reply."""
-        for ids, image, count in self._content(ledger, observation):
-            if image is None:
-                ledger.append(Kind.OBSERVATION, ids, turn)
+        for piece in self._content(ledger, observation):
+            if piece.medium is None:
+                ledger.append(Kind.OBSERVATION, piece.ids, turn)
             else:
-                ledger.append_image(image, count, turn)
+                ledger.append_medium(piece.medium, piece.ids, piece.tokens, turn)
 
     def encode(self, text: str) -> list[int]:
         """Plain text into ids; strings of special tokens are spelled out, not obeyed."""
@@ -115,28 +126,37 @@ class Chat:
         """Each token as a string, for people."""
         return [self.tokenizer.decode([token], clean_up_tokenization_spaces=False) for token in ids]
 
-    def _content(self, ledger: Ledger, observation: Observation) -> list[tuple[list[int], Image | None, int]]:
-        """Pieces to append: text ids, or a picture and its number of placeholders."""
+    def _content(self, ledger: Ledger, observation: Observation) -> list[_Piece]:
+        """Pieces to append: text, and media with their placeholders."""
         ids: list[int] = []
         if ledger.spans[-1].kind is Kind.ACTION:
             ids += self._between[1:] if ledger.ids[-1] == self.stop else self._between
-        out: list[tuple[list[int], Image | None, int]] = []
+        out: list[_Piece] = []
         previous: Any = None
         for part in observation.parts:
             if isinstance(part, Text):
                 ids += self.encode(f"\n{part.text}" if isinstance(previous, Text) else part.text)
-            elif isinstance(part, Image):
-                if self.pictures is None or self.image_token is None:
-                    raise ConfigError("the environment shows pictures but the model has no vision: choose another")
-                ids += self._before_image
-                out += [(ids, None, 0), ([], part, self.pictures.process(part).tokens)]
-                ids = list(self._after_image)
             else:
-                kind = type(part).__name__.lower()
-                raise ConfigError(f"the environment shows {kind}, which this model's processor cannot take")
+                runs = self.media.process(part).runs
+                before, own, after = self._spell(modality_of(part), runs)
+                out += [_Piece(ids + before), _Piece(own, part, sum(run.tokens for run in runs))]
+                ids = list(after)
             previous = part
-        out.append((ids + self._after_user, None, 0))
+        out.append(_Piece(ids + self._after_user))
         return out
+
+    def _spell(self, modality: Modality, runs: Sequence[Run]) -> tuple[list[int], list[int], list[int]]:
+        """Ids before the first placeholder of a medium, those up to its last, those after it."""
+        around = self._around[modality]
+        if around is None:
+            raise ConfigError(f"the environment shows {modality}, for which the model's chat template writes nothing")
+        before, after = around
+        out: list[int] = []
+        for run in runs:
+            caption = self.encode(run.caption) if run.caption else []
+            out += [*caption, *before, *[self.media.placeholders[modality]] * run.tokens, *after]
+        head, tail = out.index(self.media.placeholders[modality]), len(out) - len(after)
+        return out[:head], out[head:tail], out[tail:]
 
     def _render(self, turns: list[tuple[str, str]], generate: bool = False, listed: bool | None = None) -> str:
         as_list = self._listed if listed is None else listed
@@ -153,18 +173,19 @@ class Chat:
         ids: list[int] = self.tokenizer(text, add_special_tokens=False, split_special_tokens=False)["input_ids"]
         return ids
 
-    def _image_pieces(self) -> tuple[int | None, list[int], list[int]]:
-        if self.pictures is None:
-            return None, [], []
-        content = [{"type": "text", "text": _U}, {"type": "image"}, {"type": "text", "text": _V}]
+    def _wrapping(self, modality: Modality) -> tuple[list[int], list[int]] | None:
+        """What the template writes before and after the placeholder of a medium; `None` where it knows none."""
+        content = [{"type": "text", "text": _U}, {"type": str(modality)}, {"type": "text", "text": _V}]
         rendered = self._apply([{"role": "user", "content": content}], generate=False)
         ids = self._control(rendered.split(_U)[1].split(_V)[0])
-        name = getattr(self.tokenizer, "image_token", None) or "<|image_pad|>"
-        token = self.tokenizer.convert_tokens_to_ids(name)
-        if ids.count(token) != 1:
+        token = self.media.placeholders[modality]
+        if ids.count(token) == 1:
+            at = ids.index(token)
+            return ids[:at], ids[at + 1 :]
+        if modality is Modality.IMAGE:
+            name = self.tokenizer.convert_ids_to_tokens(token)
             raise ConfigError(f"the chat template must write one {name} for a picture, it writes {ids.count(token)}")
-        at = ids.index(token)
-        return token, ids[:at], ids[at + 1 :]
+        return None
 
     def _never_sampled(self) -> tuple[int, ...]:
         """Control tokens and padding rows of the vocabulary, except the token that ends a reply."""
@@ -172,4 +193,4 @@ class Chat:
             index for index, token in self.tokenizer.added_tokens_decoder.items() if token.special
         }
         padding = set(range(len(self.tokenizer), self.vocabulary))
-        return tuple(sorted((special | padding) - {self.stop}))
+        return tuple(sorted((special | padding | set(self.media.placeholders.values())) - {self.stop}))

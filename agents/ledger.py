@@ -1,22 +1,22 @@
 """The token ledger: an episode as an append-only list of typed spans.
 
 Sampled text is never encoded again: an action span holds the sampled ids themselves, with the log-probability and
-the weight version of each. Everything that could go wrong between pictures and placeholders is asserted here, when a
+the weight version of each. Everything that could go wrong between media and placeholders is asserted here, when a
 span is appended, where the cause is still in sight.
 """
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 
 import numpy as np
 
 from saccade.agents.engines.base import Completion, Prompt
+from saccade.agents.modality import Medium, Modality, modality_of, sampled
 from saccade.agents.trajectory import Sample
 from saccade.envs.errors import SaccadeError
-from saccade.envs.observation import Image
 
 
 class LedgerError(SaccadeError, ValueError):
@@ -28,7 +28,7 @@ class Kind(StrEnum):
 
     SYSTEM = "system"
     OBSERVATION = "observation"
-    IMAGE = "image"
+    MEDIUM = "medium"
     ACTION = "action"
 
 
@@ -40,7 +40,7 @@ class Span:
     turn: int
     start: int
     stop: int
-    image: Image | None = None
+    medium: Medium | None = None
 
 
 @dataclass
@@ -48,32 +48,47 @@ class Ledger:
     """One episode in tokens.
 
     Args:
-        image_token: the placeholder id; it may appear in image spans only.
+        placeholders: the id that stands for features, by kind; it may appear in spans of its kind only.
         never_sampled: ids that no action may contain.
     """
 
-    image_token: int | None
+    placeholders: Mapping[Modality, int]
     never_sampled: Collection[int]
     ids: list[int] = field(default_factory=list)
     spans: list[Span] = field(default_factory=list)
     logprobs: list[float] = field(default_factory=list)
     versions: list[int] = field(default_factory=list)
 
+    def __post_init__(self) -> None:
+        self._values = frozenset(self.placeholders.values())
+
     def append(self, kind: Kind, ids: Sequence[int], turn: int) -> None:
         """Append text tokens of the template or of the world."""
-        if kind in (Kind.ACTION, Kind.IMAGE):
+        if kind in (Kind.ACTION, Kind.MEDIUM):
             raise LedgerError(f"{kind} spans have their own method")
-        if self.image_token in ids:
-            raise LedgerError("a text span holds an image placeholder: world text must be encoded as plain text")
+        if not self._values.isdisjoint(ids):
+            raise LedgerError("a text span holds a placeholder: world text must be encoded as plain text")
         self._extend(kind, ids, turn, None)
 
-    def append_image(self, image: Image, tokens: int, turn: int) -> None:
-        """Append the placeholders of one picture."""
-        if self.image_token is None:
-            raise LedgerError("this model has no image placeholder")
+    def append_medium(self, medium: Medium, ids: Sequence[int], tokens: int, turn: int) -> None:
+        """Append one medium.
+
+        Args:
+            medium: what is shown.
+            ids: its placeholders, and what the model reads between them.
+            tokens: how many features it has: as many placeholders must be in `ids`.
+            turn: that it belongs to.
+        """
+        modality = modality_of(medium)
+        own = self.placeholders.get(modality)
+        if own is None:
+            raise LedgerError(f"this model has no {modality} placeholder")
         if tokens < 1:
-            raise LedgerError(f"a picture stands for at least one token, got {tokens}")
-        self._extend(Kind.IMAGE, [self.image_token] * tokens, turn, image)
+            raise LedgerError(f"a medium stands for at least one token, got {tokens}")
+        found = sum(token in self._values for token in ids)
+        if found != tokens or ids.count(own) != tokens:
+            raise LedgerError(f"this {modality} needs {tokens} placeholders, all its own, in its span; got {found}")
+        self._extend(Kind.MEDIUM, ids, turn, medium)
 
     def append_action(self, completion: Completion, turn: int) -> None:
         """Append a reply exactly as it was sampled."""
@@ -89,16 +104,16 @@ class Ledger:
         self.versions.extend(completion.versions)
 
     @property
-    def images(self) -> tuple[Image, ...]:
-        """Pictures in order of appearance."""
-        return tuple(span.image for span in self.spans if span.image is not None)
+    def media(self) -> tuple[Medium, ...]:
+        """Pictures, videos and sounds in order of appearance."""
+        return tuple(span.medium for span in self.spans if span.medium is not None)
 
     def prompt(self) -> Prompt:
-        """All tokens so far; pictures as the sampler sees them."""
-        return Prompt(tuple(self.ids), tuple(image.sampled for image in self.images))
+        """All tokens so far; media as the sampler sees them."""
+        return Prompt(tuple(self.ids), tuple(map(sampled, self.media)))
 
     def sample(self) -> Sample:
-        """The ledger as one training sample; pictures as the learner sees them."""
+        """The ledger as one training sample; media as the learner sees them."""
         length = len(self.ids)
         turns = np.full(length, -1, np.int32)
         logprobs = np.zeros(length, np.float32)
@@ -109,10 +124,10 @@ class Ledger:
         action = turns >= 0
         logprobs[action] = self.logprobs
         versions[action] = self.versions
-        spans = tuple((span.start, span.stop) for span in self.spans if span.kind is Kind.IMAGE)
-        return Sample(np.array(self.ids, np.int64), turns, logprobs, versions, self.images, spans)
+        spans = tuple((span.start, span.stop) for span in self.spans if span.kind is Kind.MEDIUM)
+        return Sample(np.array(self.ids, np.int64), turns, logprobs, versions, self.media, spans)
 
-    def _extend(self, kind: Kind, ids: Sequence[int], turn: int, image: Image | None) -> None:
+    def _extend(self, kind: Kind, ids: Sequence[int], turn: int, medium: Medium | None) -> None:
         start = len(self.ids)
         self.ids.extend(ids)
-        self.spans.append(Span(kind, turn, start, len(self.ids), image))
+        self.spans.append(Span(kind, turn, start, len(self.ids), medium))

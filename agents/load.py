@@ -25,7 +25,7 @@ SHIPPED = {"saccade-tiny": Path(__file__).parent / "assets" / "saccade-tiny"}
 
 
 def load_model(path: str | Path, device: str = "auto") -> tuple[Backbone, Chat]:
-    """Load model, tokenizer, template and image processor from a folder or the hub.
+    """Load model, tokenizer, template and media processors from a folder or the hub.
 
     Args:
         path: the checkpoint, or the name of a shipped one.

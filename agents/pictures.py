@@ -1,40 +1,20 @@
-"""Pictures into the tensors of a model's vision tower: one processor pass is the truth for rollout and training.
+"""Pictures into the patches of a vision tower.
 
-    features = pictures.process(image)      # features.tokens placeholders, features.pixel_values, features.grid
-
-Results are cached by the content hash of the picture, so the eight episodes of a group process it once.
+pictures = Pictures.from_pretrained(path)
+features = pictures(image)
 """
 
 from __future__ import annotations
 
-from collections import OrderedDict
-from dataclasses import dataclass
 from pathlib import Path
-from threading import Lock
 from typing import Any
 
 import torch
-from torch import Tensor
 
+from saccade.agents.media import Features, Run
+from saccade.agents.modality import Modality
 from saccade.envs.errors import ConfigError, MediaError
 from saccade.envs.observation import Image
-
-
-@dataclass(frozen=True, eq=False)
-class Features:
-    """One picture, ready for the vision tower.
-
-    Attributes:
-        pixel_values: float32 [patches, patch dimension].
-        grid: (time, height, width) in patches.
-        tokens: how many placeholder tokens stand for the picture in the text.
-        digest: content hash of the picture.
-    """
-
-    pixel_values: Tensor
-    grid: tuple[int, int, int]
-    tokens: int
-    digest: str
 
 
 class Pictures:
@@ -42,15 +22,10 @@ class Pictures:
 
     Args:
         processor: the image processor; its `merge_size` squared patches make one token.
-        capacity: bytes of tensors kept.
     """
 
-    def __init__(self, processor: Any, capacity: int = 512 << 20) -> None:
+    def __init__(self, processor: Any) -> None:
         self.processor = processor
-        self._cache: OrderedDict[str, Features] = OrderedDict()
-        self._capacity = capacity
-        self._size = 0
-        self._lock = Lock()
 
     @classmethod
     def from_pretrained(cls, path: str | Path) -> Pictures:
@@ -65,23 +40,16 @@ class Pictures:
             )
         return cls(processor)
 
-    def process(self, image: Image) -> Features:
-        """Tensors of one picture, from the cache if it was seen before."""
-        with self._lock:
-            found = self._cache.get(image.digest)
-            if found is not None:
-                self._cache.move_to_end(image.digest)
-                return found
-        features = self._process(image)
-        with self._lock:
-            if image.digest not in self._cache:
-                self._cache[image.digest] = features
-                self._size += features.pixel_values.nbytes
-            while self._size > self._capacity and len(self._cache) > 1:
-                self._size -= self._cache.popitem(last=False)[1].pixel_values.nbytes
-        return features
+    def save_pretrained(self, path: str | Path) -> None:
+        """Write the image processor's settings beside a model."""
+        self.processor.save_pretrained(path)
 
-    def _process(self, image: Image) -> Features:
+    def __call__(self, image: Image) -> Features:
+        """Patches of one picture.
+
+        Raises:
+            MediaError: the processor refuses the picture.
+        """
         from PIL import Image as Pillow
 
         try:
@@ -90,4 +58,5 @@ class Pictures:
             raise MediaError(f"the image processor refuses a picture of {image.size} pixels: {error}") from error
         time, height, width = (int(n) for n in out["image_grid_thw"][0])
         tokens = time * height * width // self.processor.merge_size**2
-        return Features(out["pixel_values"].to(torch.float32), (time, height, width), tokens, image.digest)
+        values = out["pixel_values"].to(torch.float32)
+        return Features(Modality.IMAGE, values, (time, height, width), (Run(tokens),), image.digest)

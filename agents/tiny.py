@@ -97,17 +97,18 @@ def build_tiny(path: str | Path, config: TinyConfig, corpus: Iterable[str], seed
 
     path = Path(path)
     path.mkdir(parents=True, exist_ok=True)
-    tokenizer = _tokenizer(corpus, config.merges)
+    tokenizer = make_tokenizer(corpus, config.merges, CONTROL, CHAT_TEMPLATE)
     model = _model(config, tokenizer, seed)
     tokenizer.save_pretrained(path)
-    _image_processor(config).save_pretrained(path)
+    make_image_processor(config).save_pretrained(path)
     transformers.utils.logging.disable_progress_bar()
     model.save_pretrained(path)
     (path / "chat_template.jinja").write_text(CHAT_TEMPLATE)
     return path
 
 
-def _tokenizer(corpus: Iterable[str], merges: int) -> Any:
+def make_tokenizer(corpus: Iterable[str], merges: int, control: Iterable[str], template: str) -> Any:
+    """A byte-pair tokenizer of the Qwen2 kind with these control tokens and chat template."""
     import transformers
     from tokenizers import Regex, Tokenizer, decoders, models, pre_tokenizers, trainers
 
@@ -129,16 +130,17 @@ def _tokenizer(corpus: Iterable[str], merges: int) -> Any:
         unk_token="<|endoftext|>",
         eos_token="<|im_end|>",
         pad_token="<|endoftext|>",
-        extra_special_tokens=list(CONTROL),
+        extra_special_tokens=list(control),
     )
     tokenizer.add_tokens([*ThinkAnswer.tags, *LocationTokenCodec().tokens], special_tokens=False)
-    tokenizer.chat_template = CHAT_TEMPLATE
+    tokenizer.chat_template = template
     tokenizer.padding_side = "left"
     tokenizer.model_max_length = 4096
     return tokenizer
 
 
-def _image_processor(config: TinyConfig) -> Any:
+def make_image_processor(config: TinyConfig) -> Any:
+    """An image processor for the patches of a tiny vision tower."""
     from transformers import Qwen2VLImageProcessorPil
 
     unit = config.patch * 2
@@ -205,7 +207,7 @@ def _model(config: TinyConfig, tokenizer: Any, seed: int) -> Any:
     return model
 
 
-RESIDUAL_OUTPUTS = ("o_proj", "down_proj", "attn.proj", "linear_fc2")
+RESIDUAL_OUTPUTS = ("o_proj", "out_proj", "down_proj", "attn.proj", "fc2")
 """Linears that write to the residual stream: they start at half size."""
 
 
@@ -219,12 +221,12 @@ def initialise(model: nn.Module, rng: torch.Generator) -> None:
             scale = 0.5 if name.endswith(RESIDUAL_OUTPUTS) else 1.0
             if "deepstack_merger" in name and name.endswith("linear_fc2"):
                 scale = 0.3
-            elif "merger" in name and name.endswith("linear_fc2"):
+            elif "merger" in name and name.endswith(("linear_fc2", "mlp.2")):
                 scale = 0.7
             module.weight.normal_(0, scale / module.in_features**0.5, generator=rng)
             if module.bias is not None:
                 module.bias.zero_()
-        elif isinstance(module, nn.Conv3d):
+        elif isinstance(module, (nn.Conv1d, nn.Conv3d)):
             module.weight.normal_(0, 1 / module.weight[0].numel() ** 0.5, generator=rng)
             if module.bias is not None:
                 module.bias.zero_()

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from saccade.agents.modality import Medium
 from saccade.agents.thoughts import thoughts_right
 from saccade.envs.episode import Episode
-from saccade.envs.observation import Image
 
 
 @dataclass(frozen=True, eq=False)
@@ -18,24 +18,24 @@ class Sample:
     """One token sequence to train on; L tokens.
 
     Attributes:
-        ids: int64 [L], image placeholders expanded.
+        ids: int64 [L], placeholders expanded.
         turns: int32 [L], the turn of each action token and -1 elsewhere: `turns >= 0` is the loss mask.
         logprobs: float32 [L], the sampler's, at action tokens; 0 elsewhere.
         versions: int32 [L], weight version of each action token; -1 elsewhere.
-        images: the pictures in order, as the learner sees them.
-        image_spans: (start, stop) of each picture's placeholders.
+        media: pictures, videos and sounds in order, as the learner sees them.
+        media_spans: (start, stop) of each: from its first placeholder to behind its last.
     """
 
     ids: NDArray[np.int64]
     turns: NDArray[np.int32]
     logprobs: NDArray[np.float32]
     versions: NDArray[np.int32]
-    images: tuple[Image, ...]
-    image_spans: tuple[tuple[int, int], ...]
+    media: tuple[Medium, ...]
+    media_spans: tuple[tuple[int, int], ...]
 
     def __post_init__(self) -> None:
-        if len(self.images) != len(self.image_spans):
-            raise ValueError(f"{len(self.images)} pictures but {len(self.image_spans)} image spans")
+        if len(self.media) != len(self.media_spans):
+            raise ValueError(f"{len(self.media)} media but {len(self.media_spans)} spans of them")
         if not len(self.ids) == len(self.turns) == len(self.logprobs) == len(self.versions):
             raise ValueError("ids, turns, logprobs and versions must have one length")
 

@@ -29,9 +29,7 @@ def main() -> None:
     source = TaskSource("saccade/Shapes-v0", {"level": 2})
     with tempfile.TemporaryDirectory() as folder:
         backbone, chat = load_model(build_tiny(folder, TinyConfig(), corpus([source])))
-    agent = Agent(
-        TransformersEngine(backbone, chat.pictures, TransformersEngineConfig(max_batch=128)), chat, TINY_AGENT
-    )
+    agent = Agent(TransformersEngine(backbone, chat.media, TransformersEngineConfig(max_batch=128)), chat, TINY_AGENT)
     runner = Runner(agent, RunnerConfig(concurrency=128))
     jobs = [Job(source.task(seed), sample) for seed in range(16) for sample in range(8)]
     trajectories = runner.run(jobs)
@@ -39,11 +37,11 @@ def main() -> None:
     learner = Learner(backbone, chat, LearnerConfig(kl_coef=0.0), 10)
 
     def shared() -> None:
-        batch = collate(rows, backbone, chat.pictures)
+        batch = collate(rows, backbone, chat.media)
         score(backbone, batch, learner.banned, 1.0)[0].mean().backward()
 
     def repeated() -> None:
-        features = [chat.pictures.process(row.sample.images[0]) for row in rows]
+        features = [chat.media.process(row.sample.media[0]) for row in rows]
         length = max(len(row.sample.ids) for row in rows)
         ids = torch.zeros(len(rows), length, dtype=torch.long)
         mask = torch.zeros_like(ids)
@@ -53,9 +51,9 @@ def main() -> None:
         out = backbone.model(
             input_ids=ids,
             attention_mask=mask,
-            pixel_values=torch.cat([each.pixel_values for each in features]),
+            pixel_values=torch.cat([each.values for each in features]),
             image_grid_thw=torch.tensor([each.grid for each in features]),
-            mm_token_type_ids=(ids == backbone.image_token).int(),
+            mm_token_type_ids=(ids == backbone.placeholders["image"]).int(),
         )
         logprobs = out.logits[:, :-1].float().log_softmax(-1).gather(-1, ids[:, 1:, None])
         logprobs.mean().backward()
@@ -71,14 +69,14 @@ def main() -> None:
         for index, prompt in enumerate(prompts):
             ids[index, length - len(prompt) :] = torch.from_numpy(prompt)
             mask[index, length - len(prompt) :] = 1
-        features = [chat.pictures.process(row.sample.images[0]) for row in rows]
+        features = [chat.media.process(row.sample.media[0]) for row in rows]
         with torch.no_grad():
             backbone.model.generate(
                 input_ids=ids,
                 attention_mask=mask,
-                pixel_values=torch.cat([each.pixel_values for each in features]),
+                pixel_values=torch.cat([each.values for each in features]),
                 image_grid_thw=torch.tensor([each.grid for each in features]),
-                mm_token_type_ids=(ids == backbone.image_token).int(),
+                mm_token_type_ids=(ids == backbone.placeholders["image"]).int(),
                 max_new_tokens=TINY_AGENT.max_reply_tokens,
                 do_sample=True,
             )

@@ -52,14 +52,18 @@ class BlankPictures(ViewWrapper):
 
     def change(self, part: Part) -> Part:
         """White pixels, or silence, of the same size; texts as they are."""
-        match part:
-            case Image():
-                return Image(np.full_like(part.pixels, 255))
-            case Video():
-                return Video(np.full_like(part.frames, 255), part.fps)
-            case Audio():
-                return Audio(np.zeros_like(part.samples), part.rate)
-        return part
+        return part if isinstance(part, Text) else blanked(part)
+
+
+def blanked(medium: Image | Video | Audio) -> Image | Video | Audio:
+    """White pixels, or silence, of the same size."""
+    match medium:
+        case Image():
+            return Image(np.full_like(medium.pixels, 255))
+        case Video():
+            return Video(np.full_like(medium.frames, 255), medium.fps)
+        case Audio():
+            return Audio(np.zeros_like(medium.samples), medium.rate)
 
 
 class GoalWrapper(ViewWrapper):

@@ -20,7 +20,8 @@ from torch import Tensor
 
 from saccade.agents.backbone import Backbone, Block, Encoded, pad_block
 from saccade.agents.engines.sampling import masked_logprobs
-from saccade.agents.pictures import Features, Pictures
+from saccade.agents.media import Features, Media
+from saccade.agents.modality import name_of
 from saccade.agents.trajectory import Sample
 
 
@@ -59,10 +60,10 @@ class Row:
 
     @cached_property
     def prefix_key(self) -> tuple[bytes, tuple[str, ...]]:
-        """Equal for rows whose prefixes are equal, pictures included."""
+        """Equal for rows whose prefixes are equal, media included."""
         inside = [
-            i.digest
-            for i, (_, stop) in zip(self.sample.images, self.sample.image_spans, strict=True)
+            name_of(medium)
+            for medium, (_, stop) in zip(self.sample.media, self.sample.media_spans, strict=True)
             if stop <= self.prefix
         ]
         return self.sample.ids[: self.prefix].tobytes(), tuple(inside)
@@ -76,7 +77,7 @@ class MicroBatch:
         prefix: P unique prefixes, left-padded, so that all end at the same column.
         suffix: B continuations, right-padded.
         prefix_of: int64 [B], index of each row's prefix.
-        features: pictures of all blocks; equal ones once.
+        features: media of all blocks; equal ones once.
         action: bool [B, L], action tokens of the suffix.
         targets, old, advantages, weights: [N], of the action tokens, row by row.
     """
@@ -117,7 +118,7 @@ def cut(rows: Sequence[Row], budget: int) -> Iterator[list[Row]]:
         yield part
 
 
-def collate(rows: Sequence[Row], backbone: Backbone, pictures: Pictures | None) -> MicroBatch:
+def collate(rows: Sequence[Row], backbone: Backbone, media: Media) -> MicroBatch:
     """Rows into tensors."""
     device = backbone.device
     heads: dict[object, int] = {}
@@ -125,10 +126,11 @@ def collate(rows: Sequence[Row], backbone: Backbone, pictures: Pictures | None) 
     positions: list[Tensor] = []
     for index, row in enumerate(rows):
         heads.setdefault(row.prefix_key, index)
-        row_features = [pictures.process(image) for image in row.sample.images] if pictures else []
-        for (start, stop), each in zip(row.sample.image_spans, row_features, strict=True):
-            if stop - start != each.tokens:
-                raise ValueError(f"a picture has {each.tokens} features but {stop - start} placeholders")
+        row_features = [media.process(medium) for medium in row.sample.media]
+        for (start, stop), each in zip(row.sample.media_spans, row_features, strict=True):
+            found = np.count_nonzero(row.sample.ids[start:stop] == backbone.placeholders[each.modality])
+            if found != each.tokens:
+                raise ValueError(f"this {each.modality} has {each.tokens} features but {found} placeholders")
         features.append(row_features)
         positions.append(backbone.positions(row.sample.ids.tolist(), row_features))
 
@@ -137,7 +139,7 @@ def collate(rows: Sequence[Row], backbone: Backbone, pictures: Pictures | None) 
         names = [
             [
                 each.digest
-                for each, (_, stop) in zip(features[i], rows[i].sample.image_spans, strict=True)
+                for each, (_, stop) in zip(features[i], rows[i].sample.media_spans, strict=True)
                 if (stop <= rows[i].prefix) == head
             ]
             for i in indices
@@ -176,7 +178,7 @@ def score(
 ) -> tuple[Tensor, Tensor]:
     """Log-probability and entropy of each action token under the current weights, both [N].
 
-    Exactly what the sampler stored: the masked, tempered distribution, given the pictures of the learner, which are
+    Exactly what the sampler stored: the masked, tempered distribution, given the media of the learner, which are
     encoded here unless `encoded` holds them already.
     """
     encoded = encoded or backbone.encode(batch.features)

@@ -107,7 +107,7 @@ def model_and_env(model: str, text: str) -> str:
     from saccade.rl.probes import image_effect, mismatch
 
     backbone, chat = load_model(model)
-    agent = Agent(TransformersEngine(backbone, chat.pictures), chat, saved_agent_config(model))
+    agent = Agent(TransformersEngine(backbone, chat.media), chat, saved_agent_config(model))
     runner = Runner(agent, RunnerConfig(concurrency=4))
     trajectories = evaluate(runner, TaskSource.parse(text), tasks=4)
     runner.close()
@@ -120,7 +120,7 @@ def model_and_env(model: str, text: str) -> str:
     gap, effect = mismatch(learner, rows), image_effect(learner, rows)
     if gap > 1e-4:
         raise ConfigError(f"sampler and learner differ by {gap:.1e} in log-probability; at most 1e-4 is sound")
-    if effect < 1e-4 and any(row.sample.images for row in rows):
+    if effect < 1e-4 and any(row.sample.media for row in rows):
         raise ConfigError(f"blanking the picture moves log-probabilities by {effect:.1e} only: the model is blind")
     length = max(len(row.sample.ids) for row in rows)
     return f"{model}: episodes of {length} tokens, mismatch {gap:.1e}, a blank picture moves tokens by {effect:.2f}"

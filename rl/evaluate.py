@@ -101,7 +101,7 @@ def make_agent(model: str | None, policy: str, temperature: float | None) -> Age
     config = saved_agent_config(model)
     if temperature is not None:
         config = replace(config, temperature=temperature)
-    return Agent(TransformersEngine(backbone, chat.pictures), chat, config)
+    return Agent(TransformersEngine(backbone, chat.media), chat, config)
 
 
 def scripted_agent() -> Agent:
@@ -113,7 +113,7 @@ def scripted_agent() -> Agent:
 
     with tempfile.TemporaryDirectory() as folder:
         backbone, chat = load_model(build_tiny(folder, TinyConfig(), ["<think>click(1, 2)</think>"]))
-    return Agent(TransformersEngine(backbone, chat.pictures), chat, AgentConfig(max_context=1_000_000))
+    return Agent(TransformersEngine(backbone, chat.media), chat, AgentConfig(max_context=1_000_000))
 
 
 def _row(name: str, how: str, done: Sequence[Trajectory]) -> Sequence[object]:

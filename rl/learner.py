@@ -23,7 +23,7 @@ from torch import Tensor
 from saccade.agents.backbone import Backbone, Encoded
 from saccade.agents.chat import Chat
 from saccade.agents.engines.sampling import banned_mask
-from saccade.agents.pictures import Features
+from saccade.agents.media import Features
 from saccade.envs.errors import ConfigError
 from saccade.rl.batch import MicroBatch, Row, collate, cut, score
 from saccade.rl.looks import Looks
@@ -78,7 +78,7 @@ class Learner:
 
     Args:
         backbone: the model; it may be the engine's own.
-        chat: gives banned tokens and pictures.
+        chat: gives banned tokens and media.
         config: how weights change.
         total_steps: length of the learning-rate schedule.
         temperature: of the sampler, whose distribution is the one that is trained.
@@ -137,7 +137,7 @@ class Learner:
         found: dict[int, Tensor] = {}
         with torch.no_grad():
             for part in cut(rows, self.config.micro_batch_tokens):
-                batch = collate(part, self.backbone, self.chat.pictures)
+                batch = collate(part, self.backbone, self.chat.media)
                 scores = score(self.backbone, batch, self.banned, self.temperature)[0]
                 found |= zip(map(id, part), torch.split(scores, [row.tokens for row in part]), strict=True)
         return [found[id(row)] for row in rows]
@@ -169,7 +169,7 @@ class Learner:
         sums: dict[str, float] = {}
         looks = Looks(self.backbone, self._features(rows))
         for part in cut(rows, self.config.micro_batch_tokens):
-            batch = collate(part, self.backbone, self.chat.pictures)
+            batch = collate(part, self.backbone, self.chat.media)
             loss, metrics = loss_of(batch, looks.encoded)
             loss.backward()
             for name, value in metrics.items():
@@ -195,9 +195,8 @@ class Learner:
         }
 
     def _features(self, rows: Sequence[Row]) -> list[Features]:
-        """The pictures of some rows."""
-        pictures = self.chat.pictures
-        return [pictures.process(image) for row in rows for image in row.sample.images] if pictures else []
+        """The media of some rows."""
+        return [self.chat.media.process(medium) for row in rows for medium in row.sample.media]
 
     def _gather(self, sums: dict[str, float]) -> dict[str, float]:
         """Add up gradients and metrics of all ranks."""
@@ -242,4 +241,4 @@ class Learner:
         model = copy.deepcopy(backbone.model).eval()
         for parameter in model.parameters():
             parameter.requires_grad_(False)
-        return Backbone(model)
+        return type(backbone)(model)

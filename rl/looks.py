@@ -1,9 +1,9 @@
-"""Each picture through the vision tower once an update, however many rows and micro-batches look at it.
+"""Each picture, video or sound through its encoder once an update, however many rows and micro-batches look at it.
 
     looks = Looks(backbone, features)
     for part in parts:
-        loss(part, looks.encoded).backward()    # stops at the pictures, and collects what they are to change
-    looks.backward()                            # goes on through the tower, once
+        loss(part, looks.encoded).backward()    # stops at the media, and collects what they are to change
+    looks.backward()                            # goes on through the encoders, once
 
 The gradient is that of the whole graph (a two-stage backward); only the order of its sums differs.
 """
@@ -16,15 +16,15 @@ import torch
 from torch import Tensor
 
 from saccade.agents.backbone import Backbone, Encoded
-from saccade.agents.pictures import Features
+from saccade.agents.media import Features
 
 
 class Looks:
-    """Encoded pictures, cut off from the tower that made them until `backward`.
+    """Encoded media, cut off from the encoders that made them until `backward`.
 
     Args:
-        backbone: its tower encodes.
-        features: the pictures of an update; equal ones are encoded once.
+        backbone: its encoders.
+        features: the media of an update; equal ones are encoded once.
     """
 
     def __init__(self, backbone: Backbone, features: Sequence[Features]) -> None:
@@ -32,19 +32,20 @@ class Looks:
         self._made: list[Tensor] = []
         self._seen: list[Tensor] = []
         self.encoded = Encoded(
+            whole.modality,
             {name: self._cut(embeds) for name, embeds in whole.embeds.items()},
             {name: [self._cut(layer) for layer in layers] for name, layers in whole.deepstack.items()},
         )
 
     def backward(self) -> None:
-        """Hand the collected gradients on to the tower."""
+        """Hand the collected gradients on to the encoders."""
         pairs = [(made, seen.grad) for made, seen in zip(self._made, self._seen, strict=True) if seen.grad is not None]
         if pairs:
             made, gradients = zip(*pairs, strict=True)
             torch.autograd.backward(made, gradients)
 
     def _cut(self, made: Tensor) -> Tensor:
-        if not made.requires_grad:  # a frozen tower
+        if not made.requires_grad:  # a frozen encoder
             return made
         seen = made.detach().requires_grad_()
         self._made.append(made)

@@ -195,7 +195,7 @@ def _learn(ranks: Ranks, config: PretrainConfig, stop_at: int, report: Report | 
     out = Path(config.out)
     with ExitStack() as stack:
         backbone, chat = load_model(out / "start")
-        engine = TransformersEngine(backbone, chat.pictures, TransformersEngineConfig(max_batch=64))
+        engine = TransformersEngine(backbone, chat.media, TransformersEngineConfig(max_batch=64))
         stack.callback(engine.close)
         agent = Agent(engine, chat, config.agent)
         learner = Learner(

@@ -7,17 +7,17 @@ from dataclasses import replace
 
 import numpy as np
 
-from saccade.envs.observation import Image
+from saccade.envs.wrappers import blanked
 from saccade.rl.batch import Row
 from saccade.rl.learner import Learner
 
 
 def image_effect(learner: Learner, rows: Sequence[Row]) -> float:
-    """Mean absolute change of an action token's log-probability when its pictures turn white.
+    """Mean absolute change of an action token's log-probability when its pictures turn white and its sounds silent.
 
     Near zero means that the policy answers blindly, which no success rate shows: log it, always.
     """
-    seen = [row for row in rows if row.sample.images]
+    seen = [row for row in rows if row.sample.media]
     if not seen:
         return 0.0
     changes = [
@@ -37,6 +37,5 @@ def mismatch(learner: Learner, rows: Sequence[Row]) -> float:
 
 
 def blank(row: Row) -> Row:
-    """The row with white pictures of the same sizes."""
-    images = tuple(Image(np.full_like(image.pixels, 255)) for image in row.sample.images)
-    return replace(row, sample=replace(row.sample, images=images))
+    """The row with white pictures and videos of the same sizes, and silence for sounds."""
+    return replace(row, sample=replace(row.sample, media=tuple(map(blanked, row.sample.media))))

@@ -61,7 +61,7 @@ def grow(config: GrowConfig, report: Callable[[int, dict[str, float]], None] | N
     shutil.rmtree(scratch, ignore_errors=True)
     build_tiny(scratch, config.tiny, corpus(sources), config.seed)
     backbone, chat = load_model(scratch)
-    engine = TransformersEngine(backbone, chat.pictures, TransformersEngineConfig(max_batch=128))
+    engine = TransformersEngine(backbone, chat.media, TransformersEngineConfig(max_batch=128))
     agent = Agent(engine, chat, config.agent)
     demonstrations, own = Runner(agent, config.runner, "demo"), Runner(agent, config.runner)
     learner = Learner(

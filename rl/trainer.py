@@ -71,7 +71,7 @@ class Trainer:
         self._check_folder(resume)
         backbone, self.chat = load_model(config.model)
         self.engine = TransformersEngine(
-            backbone, self.chat.pictures, TransformersEngineConfig(config.max_batch, config.deterministic)
+            backbone, self.chat.media, TransformersEngineConfig(config.max_batch, config.deterministic)
         )
         self.agent = Agent(self.engine, self.chat, agent_config)
         self.runner = Runner(self.agent, config.runner)

@@ -53,8 +53,33 @@ def agent(tiny_path):
     from saccade.agents.load import load_model, saved_agent_config
 
     backbone, chat = load_model(tiny_path)
-    engine = TransformersEngine(backbone, chat.pictures)
+    engine = TransformersEngine(backbone, chat.media)
     yield Agent(engine, chat, saved_agent_config(tiny_path))
+    engine.close()
+
+
+@pytest.fixture(scope="session")
+def omni_path(tmp_path_factory):
+    """A tiny model that takes pictures, videos and sounds."""
+    import torch
+
+    from saccade.agents.tiny_omni import TinyOmniConfig, build_tiny_omni
+
+    torch.set_num_threads(1)
+    words = ["Is the tone high or low?", "Listen.", "<answer>high</answer>"]
+    return build_tiny_omni(tmp_path_factory.mktemp("omni"), TinyOmniConfig(), words)
+
+
+@pytest.fixture
+def omni(omni_path):
+    """A fresh agent of that model."""
+    from saccade.agents.agent import Agent, AgentConfig
+    from saccade.agents.engines.transformers import TransformersEngine
+    from saccade.agents.load import load_model
+
+    backbone, chat = load_model(omni_path)
+    engine = TransformersEngine(backbone, chat.media)
+    yield Agent(engine, chat, AgentConfig(max_reply_tokens=8, explain=False))
     engine.close()
 
 

@@ -1,1 +1,1 @@
-"""Engines turn a prompt of tokens and pictures into sampled tokens with their log-probabilities."""
+"""Engines turn a prompt of tokens and media into sampled tokens with their log-probabilities."""

@@ -1,6 +1,6 @@
-"""The `Engine` protocol: tokens and pictures in, sampled tokens with their log-probabilities out.
+"""The `Engine` protocol: tokens and media in, sampled tokens with their log-probabilities out.
 
-    completion = await engine.generate(Prompt(ids, images), SamplingParams(max_tokens=16), seed=7, key="task 3/0")
+    completion = await engine.generate(Prompt(ids, media), SamplingParams(max_tokens=16), seed=7, key="task 3/0")
 
 The stored log-probability is that of the distribution that was sampled from: log_softmax(mask(logits) / T), with
 vision and control tokens masked. The learner recomputes exactly this; `agents/engines/sampling.py` is the one
@@ -15,8 +15,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING, Protocol
 
+from saccade.agents.modality import Medium
 from saccade.envs.errors import ConfigError
-from saccade.envs.observation import Image
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -24,10 +24,10 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Prompt:
-    """What the model reads: every token id, with image spans expanded, and the pictures in order of appearance."""
+    """What the model reads: every token id, with placeholders expanded, and the media in order of appearance."""
 
     ids: tuple[int, ...]
-    images: tuple[Image, ...] = ()
+    media: tuple[Medium, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -1,8 +1,8 @@
 """The embedded engine: a Hugging Face model in this process, sharing its weights with the learner.
 
 Waiting requests are batched; equal prompts (the episodes of a group at their first turn) are computed once; every
-unique picture goes through the vision tower once. In deterministic mode the same requests give the same tokens and
-log-probabilities bit for bit; in fast mode batches depend on timing and log-probabilities agree within 1e-4.
+unique picture, video or sound goes through its encoder once. In deterministic mode the same requests give the same
+tokens and log-probabilities bit for bit; in fast mode batches depend on timing and log-probabilities agree within 1e-4.
 """
 
 from __future__ import annotations
@@ -18,9 +18,9 @@ from saccade.agents.backbone import Backbone, Block, Encoded, pad_block
 from saccade.agents.engines.base import Completion, Prompt, SamplingParams, StopReason
 from saccade.agents.engines.batcher import Batcher
 from saccade.agents.engines.sampling import banned_mask, draw, masked_logprobs, uniforms
-from saccade.agents.pictures import Features, Pictures
+from saccade.agents.media import Media
+from saccade.agents.modality import name_of
 from saccade.envs.errors import ConfigError, near
-from saccade.envs.observation import Image
 
 
 @dataclass(frozen=True)
@@ -45,15 +45,13 @@ class TransformersEngine:
 
     Args:
         backbone: the model; the learner may train the same object, no copy is made.
-        pictures: its picture processor.
+        media: its media processors.
         config: batching.
     """
 
-    def __init__(
-        self, backbone: Backbone, pictures: Pictures | None, config: TransformersEngineConfig | None = None
-    ) -> None:
+    def __init__(self, backbone: Backbone, media: Media, config: TransformersEngineConfig | None = None) -> None:
         self.backbone = backbone
-        self.pictures = pictures
+        self.media = media
         self.config = config or TransformersEngineConfig()
         self.version = 0
         self._batcher = Batcher(self._serve, self.config.max_batch, self.config.deterministic)
@@ -140,21 +138,18 @@ class TransformersEngine:
 
     def _prefix(self, prompts: Sequence[Prompt]) -> tuple[Block, Encoded]:
         net = self.backbone
-        features = [[self._features(image) for image in prompt.images] for prompt in prompts]
-        for prompt, pictures in zip(prompts, features, strict=True):
-            found, wanted = prompt.ids.count(net.image_token), sum(each.tokens for each in pictures)
-            if found != wanted:
-                raise ValueError(f"the prompt has {found} image placeholders but its pictures have {wanted} features")
+        features = [[self.media.process(medium) for medium in prompt.media] for prompt in prompts]
+        for prompt, row in zip(prompts, features, strict=True):
+            for modality, token in net.placeholders.items():
+                found = prompt.ids.count(token)
+                wanted = sum(each.tokens for each in row if each.modality is modality)
+                if found != wanted:
+                    raise ValueError(f"the prompt has {found} {modality} placeholders but {wanted} features")
         encoded = net.encode([each for row in features for each in row])
         positions = [net.positions(p.ids, row) for p, row in zip(prompts, features, strict=True)]
         names = [[each.digest for each in row] for row in features]
         block = pad_block([p.ids for p in prompts], positions, names, left=True, device=net.device)
         return block, encoded
-
-    def _features(self, image: Image) -> Features:
-        if self.pictures is None:
-            raise ConfigError("the prompt holds a picture but the engine has no picture processor")
-        return self.pictures.process(image)
 
     def _completion(
         self, tokens: list[int], logprobs: list[float], params: SamplingParams, prompt_ids: tuple[int, ...]
@@ -172,7 +167,7 @@ def _unique(prompts: Sequence[Prompt]) -> tuple[list[Prompt], list[int]]:
     unique: list[Prompt] = []
     rows: list[int] = []
     for prompt in prompts:
-        name = (prompt.ids, *(image.digest for image in prompt.images))
+        name = (prompt.ids, *map(name_of, prompt.media))
         if name not in found:
             found[name] = len(unique)
             unique.append(prompt)

@@ -230,7 +230,7 @@ def test_a_wrapper_changes_what_the_agent_sees(agent, walk):
     runner = Runner(agent, policy="demo", wrap=BlankPictures)
     done = runner.run([Job(walk.task(0))])[0]
     runner.close()
-    assert all(np.all(image.pixels == 255) for image in done.samples[0].images)
+    assert all(np.all(image.pixels == 255) for image in done.samples[0].media)
 
 
 def test_it_runs_inside_a_running_event_loop(agent, walk):
@@ -271,4 +271,4 @@ def test_the_sampler_sees_noise_and_the_learner_does_not(agent):
     runner = Runner(agent)
     done = runner.run([Job(TaskSource("test/Noisy-v0").task(0))])[0]
     runner.close()
-    assert np.all(done.samples[0].images[0].pixels == 200)
+    assert np.all(done.samples[0].media[0].pixels == 200)

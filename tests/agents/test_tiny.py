@@ -18,6 +18,18 @@ def test_it_is_a_real_class_that_from_pretrained_loads(tiny_path):
     assert tokenizer.encode("42") == [*tokenizer.encode("4"), *tokenizer.encode("2")]
 
 
+def test_the_one_that_hears_is_a_real_class_too(omni_path):
+    import transformers
+
+    model = transformers.AutoModelForImageTextToText.from_pretrained(omni_path)
+    assert type(model) is transformers.Qwen2_5OmniThinkerForConditionalGeneration
+    assert 300_000 < sum(p.numel() for p in model.parameters()) < 600_000
+    tokenizer = transformers.AutoTokenizer.from_pretrained(omni_path)
+    assert len(tokenizer) == model.config.text_config.vocab_size
+    extractor = transformers.AutoFeatureExtractor.from_pretrained(omni_path)
+    assert extractor.feature_size == model.config.audio_config.num_mel_bins
+
+
 def test_saving_and_loading_keeps_every_weight(tiny_path, tmp_path):
     backbone, chat = load_model(tiny_path)
     backbone.model.save_pretrained(tmp_path)

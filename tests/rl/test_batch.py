@@ -16,12 +16,12 @@ def logprobs(agent, rows):
     net = agent.engine.backbone
     banned = banned_mask(agent.chat.banned, net.vocabulary)
     with torch.no_grad():
-        return score(net, collate(rows, net, agent.chat.pictures), banned, agent.config.temperature)[0]
+        return score(net, collate(rows, net, agent.chat.media), banned, agent.config.temperature)[0]
 
 
 def test_recomputed_logprobs_equal_the_engines_on_multi_turn_multi_image_episodes(agent, trajectories):
     rows = rows_of(trajectories)
-    assert max(len(row.sample.images) for row in rows) >= 3
+    assert max(len(row.sample.media) for row in rows) >= 3
     stored = np.concatenate([row.sample.logprobs[row.sample.action_mask] for row in rows])
     assert np.abs(logprobs(agent, rows).numpy() - stored).max() < 1e-4
 
@@ -38,7 +38,7 @@ def test_shared_prefixes_equal_separate_ones(agent, turns):
     together = logprobs(agent, rows)
     apart = torch.cat([logprobs(agent, [row]) for row in rows])
     assert torch.allclose(together, apart, atol=1e-5)
-    prefixes = collate(rows, agent.engine.backbone, agent.chat.pictures).prefix.ids
+    prefixes = collate(rows, agent.engine.backbone, agent.chat.media).prefix.ids
     assert len(prefixes) == len({row.prefix_key for row in rows}) <= len(turns)
 
 
@@ -76,9 +76,9 @@ def test_a_picture_that_does_not_fit_its_placeholders_is_refused(agent, turns):
 
     row = rows_of(turns)[0]
     large = Image(np.zeros((128, 128, 3), np.uint8))
-    bad = replace(row, sample=replace(row.sample, images=(large, *row.sample.images[1:])))
+    bad = replace(row, sample=replace(row.sample, media=(large, *row.sample.media[1:])))
     with pytest.raises(ValueError, match="placeholders"):
-        collate([bad], agent.engine.backbone, agent.chat.pictures)
+        collate([bad], agent.engine.backbone, agent.chat.media)
 
 
 def test_a_row_needs_one_advantage_a_token(turns):
@@ -90,7 +90,7 @@ def test_equal_text_with_another_picture_is_another_prefix(turns):
     from dataclasses import replace
 
     row = rows_of(turns)[0]
-    pixels = row.sample.images[0].pixels.copy()
+    pixels = row.sample.media[0].pixels.copy()
     pixels[0, 0] = 1
-    other = replace(row, sample=replace(row.sample, images=(Image(pixels), *row.sample.images[1:])))
+    other = replace(row, sample=replace(row.sample, media=(Image(pixels), *row.sample.media[1:])))
     assert row.prefix_key != other.prefix_key

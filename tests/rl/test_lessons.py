@@ -25,7 +25,7 @@ def test_a_caption_is_a_question_of_its_own(agent):
     sample = Tutor(agent).caption(Image(np.zeros((64, 64, 3), np.uint8)), "blue dot<loc03><loc04>")
     text = agent.chat.tokenizer.decode(sample.ids[sample.action_mask].tolist())
     assert text == "<answer>blue dot<loc03><loc04></answer><|im_end|>"
-    assert len(sample.image_spans) == 1
+    assert len(sample.media_spans) == 1
 
 
 def test_captions_are_bounded(agent):

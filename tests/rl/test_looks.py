@@ -13,7 +13,7 @@ def batch(agent, turns):
 
     samples = [turns[0].samples[0], *(each.samples[0] for each in turns[:3])]
     rows = [Row(sample, np.ones(int(sample.action_mask.sum()))) for sample in samples]
-    return collate(rows, agent.engine.backbone, agent.chat.pictures)
+    return collate(rows, agent.engine.backbone, agent.chat.media)
 
 
 def gradient(model, backward):

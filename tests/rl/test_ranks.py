@@ -53,7 +53,7 @@ def half(ranks, path, folder):
 
     torch.set_num_threads(1)
     backbone, chat = load_model(path)
-    agent = Agent(TransformersEngine(backbone, chat.pictures), chat, saved_agent_config(path))
+    agent = Agent(TransformersEngine(backbone, chat.media), chat, saved_agent_config(path))
     tutor = Tutor(agent)
     rows = []
     for index in range(8):
