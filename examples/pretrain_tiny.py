@@ -23,28 +23,23 @@ from saccade.rl.pretrain import Course, PretrainConfig, pretrain, read_curve
 
 COURSES = (
     # Small scenes, 64 x 64 pixels: 16 image tokens.
-    Course("saccade/ClickTarget-v0?level=1", 1),
-    Course("saccade/ClickTarget-v0?level=2", 2),
-    Course("saccade/ClickTarget-v0?level=3", 5),
-    Course("saccade/Shapes-v0?level=1", 1),
-    Course("saccade/Shapes-v0?level=2", 2),
-    Course("saccade/Shapes-v0?level=3", 6),
+    Course("saccade/ClickTarget-v0?level=2", 1),
+    Course("saccade/ClickTarget-v0?level=3", 3),
+    Course("saccade/Shapes-v0?level=2", 1),
+    Course("saccade/Shapes-v0?level=3", 4),
     Course("saccade/Digits-v0", 3),
-    Course("saccade/Reach-v0?level=1", 1),
-    Course("saccade/Reach-v0?level=2", 2),
-    Course("saccade/Navigate-v0?level=1", 1),
-    Course("saccade/Navigate-v0?level=2", 2),
+    Course("saccade/Reach-v0?level=2", 1),
+    Course("saccade/Navigate-v0?level=2", 1),
     # Pages with words, 160 x 160 pixels: 100 image tokens.
-    Course("saccade/ClickWord-v0?level=1", 1),
-    Course("saccade/ClickWord-v0?level=2", 3),
-    Course("saccade/TwoPageForm-v0", 1, captions=2, pool=600),
+    Course("saccade/ClickWord-v0?level=2", 2),
+    Course("saccade/TwoPageForm-v0", 1, captions=2, pool=400),
 )
 """What is taught; higher levels are left for reinforcement learning."""
 
 RECIPE = PretrainConfig(
     courses=COURSES,
-    steps=3600,
-    tiny=TinyConfig(width=96, layers=4, heads=3, mlp=288, vision_layers=2, position_embeddings=256, merges=500),
+    steps=4400,
+    tiny=TinyConfig(width=96, layers=4, heads=3, mlp=288, vision_layers=3, position_embeddings=256, merges=500),
     agent=AgentConfig(coordinates="location-tokens", max_reply_tokens=48, explain=False),
 )
 TOLERANCE = 0.01

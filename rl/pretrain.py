@@ -155,7 +155,9 @@ class Stream:
         lessons = self.env.unwrapped.lessons(missing)  # type: ignore[attr-defined]
         rows: dict[int, list[Row]] = {seed: [] for seed in missing} | self._pool
         for seed, lesson in lessons:
-            rows[seed] += self.tutor.rows(self.env, lesson, self.course.captions)
+            # Several lessons of one task are about one picture, which is described once.
+            captions = 0 if rows[seed] else self.course.captions
+            rows[seed] += self.tutor.rows(self.env, lesson, captions)
         if self.course.pool:
             self._pool = rows
         return [[row for seed in seeds for row in rows[seed]] for seeds in steps]
