@@ -57,6 +57,24 @@ def paired_difference(before: Sequence[float], after: Sequence[float]) -> Interv
     return Interval(mean, mean - half, mean + half, len(difference))
 
 
+T95 = (12.706, 4.303, 3.182, 2.776, 2.571, 2.447, 2.365, 2.306, 2.262, 2.228)
+"""97.5 % quantiles of Student's t with 1, 2, ... 10 degrees of freedom; beyond them the normal one is near."""
+
+
+def over_seeds(results: Sequence[float]) -> Interval:
+    """Mean of one number a training run, with Student's interval over the runs.
+
+    It is wider than an interval over all tasks of all runs, and says what another seed may bring.
+    """
+    count = len(results)
+    if count < 2:
+        raise ConfigError(f"an interval over seeds needs at least two of them, got {count}")
+    quantile = T95[count - 2] if count - 2 < len(T95) else Z95
+    mean = float(np.mean(results))
+    half = quantile * float(np.std(results, ddof=1)) / math.sqrt(count)
+    return Interval(mean, mean - half, mean + half, count)
+
+
 @dataclass(frozen=True)
 class Evaluation:
     """What an evaluation found: its episodes, in the order of the tasks."""

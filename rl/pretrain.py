@@ -243,7 +243,7 @@ def _learn(ranks: Ranks, config: PretrainConfig, stop_at: int, report: Report | 
                 if report:
                     report(done, metrics)
                 if done % config.save_every == 0 or done == last:
-                    checkpoints.save(learner, done, {"seed": config.seed, "steps": config.steps})
+                    checkpoints.save(learner, done, dataclasses.asdict(config))
         if ranks.rank == 0 and last == config.steps:
             shutil.copytree(out / "start", out / "model", dirs_exist_ok=True)
             backbone.model.save_pretrained(out / "model")

@@ -61,3 +61,17 @@ def test_two_evaluations_of_one_policy_are_equal_and_have_other_names(agent, wal
     assert [each.episode.success for each in one] == [each.episode.success for each in two]
     assert {each.episode.id for each in one}.isdisjoint({each.episode.id for each in two})
     assert all(each.episode.task.split == "test" for each in one)
+
+
+def test_intervals_over_seeds_are_students():
+    """By hand: mean 2, sample deviation 1, three runs: 4.303 / sqrt(3) = 2.484."""
+    from saccade.agents.evaluation import over_seeds
+
+    found = over_seeds([1.0, 2.0, 3.0])
+    assert (found.mean, found.count) == (2.0, 3)
+    assert found.high - found.mean == pytest.approx(2.484, abs=1e-3)
+    assert found.mean - found.low == pytest.approx(2.484, abs=1e-3)
+    many = over_seeds([0.0, 1.0] * 50)
+    assert many.high == pytest.approx(0.5 + 1.96 * 0.50252 / 10, abs=1e-3)
+    with pytest.raises(ConfigError, match="at least two"):
+        over_seeds([1.0])
