@@ -1,0 +1,44 @@
+"""What the measuring scripts count by themselves; that they run is seen when they are run."""
+
+import importlib
+import sys
+from pathlib import Path
+
+import pytest
+
+BENCHMARKS = Path(__file__).parent.parent / "benchmarks"
+
+
+@pytest.fixture
+def script(monkeypatch):
+    """Imports a script by name."""
+    monkeypatch.syspath_prepend(str(BENCHMARKS))
+    yield importlib.import_module
+    for name in ("page", "tiny_rl", "thought_drift"):
+        sys.modules.pop(name, None)
+
+
+def test_a_section_is_replaced_and_the_rest_stays(script, tmp_path):
+    page = tmp_path / "page.md"
+    page.write_text("# Top\n<!-- a -->\nold\n<!-- end of a -->\nmiddle\n<!-- b -->\nkept\n<!-- end of b -->\n")
+    script("page").write_section(page, "a", "new \\1\n")
+    assert page.read_text() == (
+        "# Top\n<!-- a -->\nnew \\1\n<!-- end of a -->\nmiddle\n<!-- b -->\nkept\n<!-- end of b -->\n"
+    )
+    with pytest.raises(ValueError, match="has no place for 'c'"):
+        script("page").write_section(page, "c", "")
+
+
+def test_differences_are_paired_by_task(script):
+    """By hand: of the two shared tasks one was won and none lost."""
+    before, after = {"x": False, "y": True, "only": True}, {"y": True, "x": True, "other": False}
+    assert script("tiny_rl").differences([(before, after)]) == [0.5]
+
+
+def test_the_world_of_the_ablation_can_be_solved(script):
+    import gymnasium as gym
+
+    script("thought_drift")
+    world = gym.make("Walk-v0").unwrapped
+    lengths = [len(lesson.turns) for _, lesson in world.lessons(range(40))]
+    assert set(lengths) == {1, 2, 3, 4}
