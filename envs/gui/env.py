@@ -73,6 +73,7 @@ class TwoPageForm(BrowserEnv):
         spec = json.dumps({"options": self._form.options, "top": self._form.top})
 
         async def show(tab: Tab) -> tuple[Any, bytes]:
+            await tab.point(0, 0)  # where the last episode left the mouse, an option of this one would look hovered
             await tab.evaluate(f"form.begin({spec})")
             return await self._look(tab)
 

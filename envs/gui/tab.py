@@ -127,6 +127,10 @@ class Tab:
             self._cdp.send("Input.dispatchMouseEvent", {"type": "mouseReleased", **button}),
         ]
 
+    async def point(self, x: float, y: float) -> None:
+        """Move the mouse to a pixel without a click."""
+        await self._cdp.send("Input.dispatchMouseEvent", {"type": "mouseMoved", "x": x, "y": y})
+
     async def type(self, text: str) -> None:
         """Press the keys of `text`; what no key writes is inserted."""
         await self.page.keyboard.type(text)

@@ -365,6 +365,18 @@ def test_nothing_of_an_episode_is_left_in_the_next(form):
     assert third[1] == clean[1] and np.array_equal(third[0]["images"][0], clean[0]["images"][0])
 
 
+def test_no_option_is_hovered_by_the_mouse_of_the_episode_before(form):
+    def by_keyboard():
+        form.reset(seed=3)
+        run(form, "press('Tab')", f"type('{form._form.name}')", "press('Enter')")
+        return form.view.images[-1].pixels, at(form, form._form.options[0])
+
+    clean, option = by_keyboard()
+    form.reset(seed=5)
+    run(form, option)
+    assert np.array_equal(by_keyboard()[0], clean)
+
+
 def test_the_letters_of_the_form_are_the_bundled_ones(form):
     form.reset(seed=8)
     (tab,) = form._held.values()
