@@ -9,6 +9,8 @@ of the model never part.
 
 from __future__ import annotations
 
+import os
+import threading
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
@@ -120,7 +122,15 @@ def in_ranks(size: int, work: Callable[..., None], *arguments: Any, meeting: Pat
 
 
 def _rank(rank: int, size: int, meeting: Path, work: Callable[..., None], arguments: tuple[Any, ...]) -> None:
+    threading.Thread(target=_end_with_parent, name="saccade-parent", daemon=True).start()
     torch.set_num_threads(1)
     ranks = Ranks.join(rank, size, meeting)
     work(ranks, *arguments)
     ranks.leave()
+
+
+def _end_with_parent() -> None:
+    """End this process when the one that started it was killed: two runs must never write to one folder."""
+    parent: Any = torch.multiprocessing.parent_process()
+    wait([parent.sentinel])
+    os._exit(1)

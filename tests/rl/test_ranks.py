@@ -1,3 +1,9 @@
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+
 import numpy as np
 import pytest
 import torch
@@ -40,6 +46,41 @@ def fail(ranks):
 def test_a_rank_that_fails_ends_them_all(tmp_path):
     with pytest.raises(RankError, match="of 2 ended with status 1"):
         in_ranks(2, fail, meeting=tmp_path / "meeting")
+
+
+def linger(ranks, folder):
+    (folder / f"{ranks.rank}.partial").write_text(str(os.getpid()))
+    (folder / f"{ranks.rank}.partial").rename(folder / f"{ranks.rank}")
+    time.sleep(90)
+
+
+def runs(pid):
+    """Whether a process is there and no zombie."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except OSError:
+        return False
+
+
+@pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="asks /proc")
+def test_ranks_end_with_the_process_that_started_them(tmp_path):
+    """Even where it is killed and can stop nobody; else they would go on beside the run that is resumed."""
+    script = (
+        "from pathlib import Path; from test_ranks import linger; from saccade.rl.ranks import in_ranks; "
+        f"folder = Path({str(tmp_path)!r}); in_ranks(2, linger, folder, meeting=folder / 'meeting')"
+    )
+    paths = os.pathsep.join([str(Path(__file__).parent), os.environ.get("PYTHONPATH", "")])
+    parent = subprocess.Popen([sys.executable, "-c", script], env=os.environ | {"PYTHONPATH": paths})
+    deadline = time.monotonic() + 50
+    while not all((tmp_path / name).exists() for name in "01") and time.monotonic() < deadline:
+        time.sleep(0.1)
+    pids = [int((tmp_path / name).read_text()) for name in "01"]
+    assert all(map(runs, pids))
+    parent.kill()
+    parent.wait()
+    while any(map(runs, pids)) and time.monotonic() < deadline + 10:
+        time.sleep(0.1)
+    assert not any(map(runs, pids))
 
 
 def half(ranks, path, folder):
