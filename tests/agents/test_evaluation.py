@@ -71,7 +71,9 @@ def test_intervals_over_seeds_are_students():
     assert (found.mean, found.count) == (2.0, 3)
     assert found.high - found.mean == pytest.approx(2.484, abs=1e-3)
     assert found.mean - found.low == pytest.approx(2.484, abs=1e-3)
-    many = over_seeds([0.0, 1.0] * 50)
-    assert many.high == pytest.approx(0.5 + 1.96 * 0.50252 / 10, abs=1e-3)
+    for count, quantile in ((12, 2.201), (20, 2.093), (100, 1.984)):  # 11, 19 and 99 degrees of freedom
+        deviation = (count / 4 / (count - 1)) ** 0.5
+        many = over_seeds([0.0, 1.0] * (count // 2))
+        assert (many.high - many.mean) * count**0.5 / deviation == pytest.approx(quantile, abs=3e-3)
     with pytest.raises(ConfigError, match="at least two"):
         over_seeds([1.0])
