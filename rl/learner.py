@@ -82,8 +82,8 @@ class Learner:
         config: how weights change.
         total_steps: length of the learning-rate schedule.
         temperature: of the sampler, whose distribution is the one that is trained.
-        ranks: the processes that learn together. Each calls `step` or `imitate` with rows of its own; the gradient is
-            that of all their rows in one batch, and their weights stay equal.
+        ranks: the processes that learn together. Each calls `step` or `imitate` with rows of its own, at least one;
+            the gradient is that of all their rows in one batch, and their weights stay equal.
     """
 
     def __init__(
@@ -159,7 +159,10 @@ class Learner:
         """Set the weight of each row's tokens, from the rows of all ranks."""
         lengths = [row.tokens for row in rows]
         mine = float(sum(lengths) if aggregation == "token-mean" else len(lengths))
-        share = mine / max(self.ranks.total({"rows": mine})["rows"], 1.0)
+        found = self.ranks.total({"rows": mine, "idle": float(not rows)})
+        if self.ranks.size > 1 and found["idle"]:  # it would have no metrics to add up, and the others would wait
+            raise ConfigError(f"each of {self.ranks.size} ranks needs a row, {found['idle']:g} of them got none")
+        share = mine / max(found["rows"], 1.0)
         weights = token_weights(lengths, aggregation)
         return [replace(row, weight=weight * share) for row, weight in zip(rows, weights, strict=True)]
 

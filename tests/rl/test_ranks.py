@@ -3,6 +3,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -81,6 +82,21 @@ def test_ranks_end_with_the_process_that_started_them(tmp_path):
     while any(map(runs, pids)) and time.monotonic() < deadline + 10:
         time.sleep(0.1)
     assert not any(map(runs, pids))
+
+
+def idle(ranks, path):
+    """Rank 1 has no row; all ranks hear of it."""
+    from saccade.agents.load import load_model
+    from saccade.rl.learner import Learner, LearnerConfig
+
+    learner = Learner(*load_model(path), LearnerConfig(kl_coef=0), 1, ranks=ranks)
+    row = SimpleNamespace(tokens=3)
+    with pytest.raises(ConfigError, match="each of 2 ranks needs a row, 1 of them got none"):
+        learner.imitate([row] * (1 - ranks.rank))
+
+
+def test_a_rank_without_rows_is_an_error_and_no_hang(tiny_path, tmp_path):
+    in_ranks(2, idle, tiny_path, meeting=tmp_path / "meeting")
 
 
 def half(ranks, path, folder):
