@@ -143,10 +143,12 @@ class LanguageEnv(gym.Env[dict[str, Any], str]):
     def lessons(self, seeds: Iterable[int]) -> Iterator[tuple[int, Lesson]]:
         """Demonstrate the tasks of these seeds: each with a lesson, or with several about one picture.
 
-        Override it where many are made faster together.
+        Override it where many are made faster together. A demonstration of one turn is taken at its word; one of
+        several turns is played to its end.
 
         Raises:
-            ConfigError: there is no demonstration, or one did not reach its goal.
+            ConfigError: there is no demonstration, or one of several turns did not reach its goal.
+            WorldFailure: the world broke.
         """
         for seed in seeds:
             self.reset(seed=seed)
