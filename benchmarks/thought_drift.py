@@ -176,9 +176,9 @@ def train(condition: Condition, seed: int, start: Path, folder: Path) -> None:
     result = {
         "success": [before.success.mean, after.success.mean],
         "thoughts": [before.thoughts.mean, after.thoughts.mean],
-        "kl": sum(line.get("policy/kl", float("nan")) for line in lines[-5:]) / 5,
-        "entropy": sum(line["policy/entropy"] for line in lines[-5:]) / 5,
-        "malformed": sum(line["malformed_replies"] for line in lines[-5:]) / 5,
+        "kl": sum(line.get("policy/kl", 0.0) for line in lines[-5:]) / 5,
+        "entropy": sum(line.get("policy/entropy", 0.0) for line in lines[-5:]) / 5,
+        "malformed": sum(line.get("malformed_replies", 0.0) for line in lines[-5:]) / 5,
     }
     (folder / "result.json").write_text(json.dumps(result))
 

@@ -85,9 +85,6 @@ def export(run: Path, out: Path) -> None:
 
 def readme(run: Path, folder: Path, taught: str, beyond: str, tasks: int) -> str:
     """The model card: `tiny_card.md` with the facts of the run put in."""
-    manifest = json.loads((sorted((run / "checkpoints").glob("step-*"))[-1] / "manifest.json").read_text())
-    if manifest["run_id"] != RECIPE.run_id:
-        raise ConfigError(f"{run} was made by another recipe than examples/pretrain_tiny.py holds: run it again")
     lines = read_curve(run / "curve.jsonl")
     weights = folder / "model.safetensors"
     courses = [
@@ -109,6 +106,9 @@ def readme(run: Path, folder: Path, taught: str, beyond: str, tasks: int) -> str
 
 def publish(run: Path, tasks: int) -> None:
     """Ship the model of a run: weights, curve, card."""
+    manifest = json.loads((sorted((run / "checkpoints").glob("step-*"))[-1] / "manifest.json").read_text())
+    if manifest["run_id"] != RECIPE.run_id:
+        raise ConfigError(f"{run} was made by another recipe than examples/pretrain_tiny.py holds: run it again")
     out = SHIPPED[NAME]
     with tempfile.TemporaryDirectory() as scratch:
         export(run, Path(scratch) / NAME)

@@ -33,11 +33,13 @@ class Row:
         sample: the tokens.
         advantages: float [action tokens], in order.
         weight: of each of its tokens in the loss; set from the whole batch.
+        reference: float [action tokens], log-probabilities under the frozen reference, where there is one.
     """
 
     sample: Sample
     advantages: NDArray[np.float64]
     weight: float = 0.0
+    reference: NDArray[np.float32] | None = None
 
     def __post_init__(self) -> None:
         if len(self.advantages) != self.tokens:
@@ -80,6 +82,7 @@ class MicroBatch:
         features: media of all blocks; equal ones once.
         action: bool [B, L], action tokens of the suffix.
         targets, old, advantages, weights: [N], of the action tokens, row by row.
+        reference: [N] likewise; `None` unless every row has one.
     """
 
     prefix: Block
@@ -91,6 +94,7 @@ class MicroBatch:
     old: Tensor
     advantages: Tensor
     weights: Tensor
+    reference: Tensor | None
 
 
 def cut(rows: Sequence[Row], budget: int) -> Iterator[list[Row]]:
@@ -159,6 +163,7 @@ def collate(rows: Sequence[Row], backbone: Backbone, media: Media) -> MicroBatch
     for index, row in enumerate(rows):
         tail = row.sample.action_mask[row.prefix :]
         action[index, : len(tail)] = torch.from_numpy(tail)
+    references = [row.reference for row in rows if row.reference is not None]
     old = np.concatenate([row.sample.logprobs[row.sample.action_mask] for row in rows])
     return MicroBatch(
         prefix=prefix,
@@ -170,6 +175,7 @@ def collate(rows: Sequence[Row], backbone: Backbone, media: Media) -> MicroBatch
         old=torch.from_numpy(old).to(device),
         advantages=torch.from_numpy(np.concatenate([row.advantages for row in rows])).float().to(device),
         weights=torch.cat([torch.full((row.tokens,), row.weight) for row in rows]).to(device),
+        reference=torch.from_numpy(np.concatenate(references)).to(device) if len(references) == len(rows) else None,
     )
 
 

@@ -48,6 +48,8 @@ class TrainConfig:
     """Updates between held-out evaluations; 0 evaluates before and after only."""
     eval_tasks: int = 128
     """Held-out tasks of each source in an evaluation."""
+    eval_first: int = 0
+    """Seed of the first held-out task; another one gives other tasks."""
     checkpoint_every: int = 20
     """Updates between checkpoints; the last update always writes one."""
     keep_checkpoints: int = 2
@@ -73,6 +75,8 @@ class TrainConfig:
                 raise ConfigError(f"{name} must be >= 1, got {getattr(self, name)}")
         if self.eval_tasks < 2:
             raise ConfigError(f"eval_tasks must be >= 2 for an interval, got {self.eval_tasks}")
+        if self.eval_first < 0:
+            raise ConfigError(f"eval_first must be >= 0, got {self.eval_first}")
         if not 0 <= self.gamma <= 1:
             raise ConfigError(f"gamma must be between 0 and 1, got {self.gamma}")
         if self.agent is not None and self.agent.temperature == 0:

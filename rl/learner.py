@@ -122,6 +122,9 @@ class Learner:
             rows: with advantages; their `weight` is set here, from all of them.
         """
         rows = self._weigh(rows, self.config.aggregation)
+        if self.reference is not None:  # it does not change: once for all passes
+            found = self.logprobs(rows, self.reference)
+            rows = [replace(row, reference=each.cpu().numpy()) for row, each in zip(rows, found, strict=True)]
         first = metrics = self._optimise(rows, self._policy_loss)
         for _ in range(self.config.passes - 1):
             metrics = self._optimise(rows, self._policy_loss)
@@ -132,13 +135,20 @@ class Learner:
         rows = self._weigh(rows, "token-mean")
         return self._optimise(rows, self._imitation_loss)
 
-    def logprobs(self, rows: Sequence[Row]) -> list[Tensor]:
-        """Log-probabilities of each row's action tokens under the current weights, in the order of `rows`."""
+    def logprobs(self, rows: Sequence[Row], backbone: Backbone | None = None) -> list[Tensor]:
+        """Log-probabilities of each row's action tokens, in the order of `rows`.
+
+        Args:
+            rows: what to score.
+            backbone: under whose weights; by default the current ones of the trained model.
+        """
+        backbone = backbone or self.backbone
         found: dict[int, Tensor] = {}
         with torch.no_grad():
+            encoded = backbone.encode(self._features(rows))
             for part in cut(rows, self.config.micro_batch_tokens):
-                batch = collate(part, self.backbone, self.chat.media)
-                scores = score(self.backbone, batch, self.banned, self.temperature)[0]
+                batch = collate(part, backbone, self.chat.media)
+                scores = score(backbone, batch, self.banned, self.temperature, encoded)[0]
                 found |= zip(map(id, part), torch.split(scores, [row.tokens for row in part]), strict=True)
         return [found[id(row)] for row in rows]
 
@@ -226,10 +236,8 @@ class Learner:
             "mismatch/max": gap.abs().max(),
             "mismatch/ess_inverse": (weights * (2 * gap).exp()).sum(),
         }
-        if self.reference is not None:
-            with torch.no_grad():
-                reference, _ = score(self.reference, batch, self.banned, self.temperature)
-            divergence = k3(logprobs, reference)
+        if batch.reference is not None:
+            divergence = k3(logprobs, batch.reference)
             per_token = per_token + self.config.kl_coef * divergence
             metrics["policy/kl"] = (divergence.detach() * weights).sum()
         return (per_token * weights).sum(), metrics

@@ -187,7 +187,10 @@ class Trainer:
     def _evaluate(self, store: ReplayStore, update: int, phase: str) -> dict[str, Evaluation]:
         out = {}
         for source in self.config.sources:
-            found = evaluate(self.runner, source, self.config.eval_tasks, label=f"{phase}/{update}")
+            config = self.config
+            found = evaluate(
+                self.runner, source, config.eval_tasks, first_seed=config.eval_first, label=f"{phase}/{update}"
+            )
             self._store(store, found, None, update, phase)
             out[str(source)] = Evaluation([trajectory.episode for trajectory in found])
         return out
