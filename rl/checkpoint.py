@@ -62,14 +62,7 @@ class Checkpoint:
                         f"is {tuple(parameter.shape)}"
                     )
                 parameter.copy_(weights[name])
-        moments = load_file(self.path / "optimizer.safetensors")
-        state: dict[int, dict[str, torch.Tensor]] = {}
-        for index, name in enumerate(learner.parameters):
-            found = {key.split("|")[1]: tensor for key, tensor in moments.items() if key.split("|")[0] == name}
-            if found:
-                state[index] = found
-        current = learner.optimizer.state_dict()
-        learner.optimizer.load_state_dict({"state": state, "param_groups": current["param_groups"]})
+        learner.optimizer.restore(load_file(self.path / "optimizer.safetensors"))
         learner.steps = self.manifest["learner_steps"]
         learner.skipped = self.manifest["skipped_steps"]
 
@@ -94,17 +87,11 @@ class CheckpointFolder:
         """Write a checkpoint beside the others and drop the oldest; what exists stays whole if this fails."""
         final = self.path / f"step-{update:05d}"
         scratch = self.path / f".partial-{update:05d}"
-        names = list(learner.parameters)
-        moments = {
-            f"{names[index]}|{key}": value.contiguous()
-            for index, entry in learner.optimizer.state_dict()["state"].items()
-            for key, value in entry.items()
-        }
         try:
             shutil.rmtree(scratch, ignore_errors=True)
             scratch.mkdir(parents=True)
             save_file({name: tensor.contiguous() for name, tensor in learner.weights()}, scratch / "model.safetensors")
-            save_file(moments, scratch / "optimizer.safetensors")
+            save_file(learner.optimizer.moments(), scratch / "optimizer.safetensors")
             manifest = {
                 "schema_version": SCHEMA_VERSION,
                 "run_id": self.run_id,

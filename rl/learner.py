@@ -28,6 +28,7 @@ from saccade.envs.errors import ConfigError
 from saccade.rl.batch import MicroBatch, Row, collate, cut, score
 from saccade.rl.looks import Looks
 from saccade.rl.losses import Clip, k3, make_loss, token_weights
+from saccade.rl.optimizers import Optimizer, check_optimizer
 from saccade.rl.ranks import Ranks
 
 
@@ -41,6 +42,8 @@ class LearnerConfig:
     """Share of the peak that is left at the end; falls along a cosine."""
     warmup: int = 10
     """Steps until the peak is reached."""
+    optimizer: str = "adamw"
+    """`adamw`, or `muon` for learning from nothing."""
     betas: tuple[float, float] = (0.9, 0.99)
     """AdamW moments."""
     weight_decay: float = 0.0
@@ -65,6 +68,7 @@ class LearnerConfig:
     def __post_init__(self) -> None:
         if not self.learning_rate > 0:
             raise ConfigError(f"learning_rate must be > 0, got {self.learning_rate}")
+        check_optimizer(self.optimizer)
         if self.passes < 1:
             raise ConfigError(f"passes must be >= 1, got {self.passes}")
         if self.kl_coef < 0 or self.entropy_coef < 0:
@@ -106,13 +110,7 @@ class Learner:
         self.loss = make_loss(config.loss)
         self.banned = banned_mask(chat.banned, backbone.vocabulary, backbone.device)
         self.parameters = dict(backbone.model.named_parameters())
-        self.optimizer = torch.optim.AdamW(
-            self.parameters.values(),
-            lr=config.learning_rate,
-            betas=config.betas,
-            weight_decay=config.weight_decay,
-            fused=True,
-        )
+        self.optimizer = Optimizer(config.optimizer, self.parameters, config.betas, config.weight_decay)
         self.reference = self._freeze(backbone) if config.kl_coef else None
 
     def step(self, rows: Sequence[Row]) -> dict[str, float]:
@@ -178,7 +176,7 @@ class Learner:
 
     def _optimise(self, rows: Sequence[Row], loss_of: Any) -> dict[str, float]:
         self.backbone.model.train()
-        self.optimizer.zero_grad(set_to_none=True)
+        self.optimizer.zero_grad()
         sums: dict[str, float] = {}
         looks = Looks(self.backbone, self._features(rows))
         for part in cut(rows, self.config.micro_batch_tokens):
@@ -193,11 +191,9 @@ class Learner:
             sums = self._gather(sums)
         norm = torch.nn.utils.clip_grad_norm_(self.parameters.values(), self.config.max_grad_norm)
         rate = self.learning_rate(self.steps)
-        for group in self.optimizer.param_groups:
-            group["lr"] = rate
         finite = bool(torch.isfinite(norm))
         if finite:
-            self.optimizer.step()
+            self.optimizer.step(rate)
         else:
             self.skipped += 1
         self.steps += 1

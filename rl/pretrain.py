@@ -7,6 +7,7 @@ else, so that a run that was stopped goes on as if it had not been, and a part o
 Several processes share the work: each writes lessons of its own, and they add their gradients (`rl/ranks.py`).
 
     runs/tiny/
+      recipe.json       the configuration, and the run's name
       start/            the model as it was built, with random weights
       curve.jsonl       loss of each step; success on held-out tasks now and then
       checkpoints/      what `resume` goes on from
@@ -31,7 +32,7 @@ import numpy as np
 
 from saccade.agents.agent import Agent, AgentConfig
 from saccade.agents.engines.transformers import TransformersEngine, TransformersEngineConfig
-from saccade.agents.evaluation import evaluate
+from saccade.agents.evaluation import Evaluation, evaluate
 from saccade.agents.load import load_model, save_agent_config
 from saccade.agents.runner import Runner, RunnerConfig
 from saccade.agents.tiny import TinyConfig, build_tiny
@@ -43,6 +44,7 @@ from saccade.rl.learner import Learner, LearnerConfig
 from saccade.rl.lessons import Tutor
 from saccade.rl.ranks import Ranks, in_ranks
 from saccade.rl.tiny_start import TINY_AGENT, corpus
+from saccade.rl.trainer import write_json
 
 Report = Callable[[int, dict[str, float]], None]
 
@@ -62,12 +64,24 @@ class Course:
     """Pictures of each lesson, at most, that are also described as a whole."""
     pool: int = 0
     """Distinct tasks of each rank, taught again and again; 0 for new ones in every step."""
+    span: tuple[float, float] = (0.0, 1.0)
+    """Share of the schedule at which the course begins, and at which it ends."""
+    every: int = 1
+    """It is taught in each step of its span whose number is a multiple of this."""
 
     def __post_init__(self) -> None:
         if self.tasks < 1:
             raise ConfigError(f"tasks must be >= 1, got {self.tasks}")
         if self.captions < 0 or self.pool < 0:
             raise ConfigError(f"captions and pool must be >= 0, got {self.captions} and {self.pool}")
+        if not 0 <= self.span[0] < self.span[1] <= 1:
+            raise ConfigError(f"span must be two growing shares between 0 and 1, got {self.span}")
+        if self.every < 1:
+            raise ConfigError(f"every must be >= 1, got {self.every}")
+
+    def taught(self, share: float, step: int) -> bool:
+        """Whether a step, so far into the schedule, teaches it."""
+        return self.span[0] <= share < self.span[1] and step % self.every == 0
 
 
 @dataclass(frozen=True)
@@ -88,6 +102,8 @@ class PretrainConfig:
     """Sizes of the model."""
     agent: AgentConfig = TINY_AGENT
     """How the model reads and writes."""
+    optimizer: str = "muon"
+    """Of the learner; Muon leaves the first plateau in a fraction of AdamW's steps."""
     learning_rate: float = 2e-3
     """Peak learning rate."""
     warmup: int = 100
@@ -119,12 +135,14 @@ class Stream:
     Args:
         course: what is taught.
         tutor: writes the rows.
+        steps: of the whole schedule.
         seed: of the run.
         rank: which process this is.
     """
 
-    def __init__(self, course: Course, tutor: Tutor, seed: int, rank: int) -> None:
+    def __init__(self, course: Course, tutor: Tutor, steps: int, seed: int, rank: int) -> None:
         self.course = course
+        self.steps = steps
         self.tutor = tutor
         self.name = [seed, zlib.crc32(course.env.encode()), rank]
         self.env = TaskSource.parse(course.env).task(0).make()
@@ -145,6 +163,8 @@ class Stream:
         self.env.close()
 
     def _seeds(self, step: int) -> list[int]:
+        if not self.course.taught(step / self.steps, step):
+            return []
         rng = np.random.default_rng([*self.name, step])
         seeds = rng.integers(self.course.pool or 2**31, size=self.course.tasks)
         # Ranks with a pool have tasks of their own.
@@ -164,7 +184,7 @@ class Stream:
 
 
 def pretrain(config: PretrainConfig, resume: bool = False, stop_at: int = 0, report: Report | None = None) -> Path:
-    """Make a model; returns its folder.
+    """Make a model; returns the folder `model` of the run, which is there once the schedule is done.
 
     Args:
         config: the recipe.
@@ -178,8 +198,9 @@ def pretrain(config: PretrainConfig, resume: bool = False, stop_at: int = 0, rep
     out = Path(config.out)
     for course in config.courses:
         TaskSource.parse(course.env).check()
-    if out.exists() and not resume:
-        raise ConfigError(f"{out} holds a run already: go on with resume, or choose another folder")
+    if not 0 <= stop_at <= config.steps:
+        raise ConfigError(f"stop_at must be between 0 and {config.steps} steps, got {stop_at}")
+    _claim(out, config, resume)
     if not (out / "start").exists():
         scratch = out / ".partial"
         shutil.rmtree(scratch, ignore_errors=True)
@@ -190,6 +211,23 @@ def pretrain(config: PretrainConfig, resume: bool = False, stop_at: int = 0, rep
     with tempfile.TemporaryDirectory() as meeting:
         in_ranks(config.ranks, _learn, config, stop_at, report, meeting=Path(meeting) / "ranks")
     return out / "model"
+
+
+def _claim(out: Path, config: PretrainConfig, resume: bool) -> None:
+    """Write down whose folder this is, or see that it is this recipe's."""
+    file = out / "recipe.json"
+    if not out.exists():
+        out.mkdir(parents=True)
+        write_json(file, {"run_id": config.run_id} | dataclasses.asdict(config))
+        return
+    if not resume:
+        raise ConfigError(f"{out} holds a run already: go on with resume, or choose another folder")
+    owner = json.loads(file.read_text())["run_id"] if file.exists() else "nobody"
+    if owner != config.run_id:
+        raise ConfigError(
+            f"{out} belongs to recipe {owner}, this one is {config.run_id}: choose another folder, or go on with the "
+            "recipe that it was started with"
+        )
 
 
 def _learn(ranks: Ranks, config: PretrainConfig, stop_at: int, report: Report | None) -> None:
@@ -207,6 +245,7 @@ def _learn(ranks: Ranks, config: PretrainConfig, stop_at: int, report: Report | 
                 learning_rate=config.learning_rate,
                 final_learning_rate=0.01,
                 warmup=config.warmup,
+                optimizer=config.optimizer,
                 betas=(0.9, 0.98),
                 weight_decay=0.01,
                 max_grad_norm=1.0,
@@ -222,7 +261,7 @@ def _learn(ranks: Ranks, config: PretrainConfig, stop_at: int, report: Report | 
         tutor = Tutor(agent)
         streams = []
         for course in config.courses:
-            streams.append(Stream(course, tutor, config.seed, ranks.rank))
+            streams.append(Stream(course, tutor, config.steps, config.seed, ranks.rank))
             stack.callback(streams[-1].close)
         checker = Runner(Agent(engine, chat, replace(config.agent, temperature=0.0)), RunnerConfig(concurrency=16))
         stack.callback(checker.close)
@@ -251,10 +290,12 @@ def _learn(ranks: Ranks, config: PretrainConfig, stop_at: int, report: Report | 
 
 def _check(config: PretrainConfig, checker: Runner, ranks: Ranks) -> dict[str, float]:
     """Greedy success on held-out tasks; the ranks share the courses."""
-    success = {f"success/{course.env}": 0.0 for course in config.courses}
-    for course in config.courses[ranks.rank :: ranks.size]:
-        done = evaluate(checker, TaskSource.parse(course.env), config.check_tasks)
-        success[f"success/{course.env}"] = float(np.mean([each.episode.success for each in done]))
+    envs = list(dict.fromkeys(course.env for course in config.courses))
+    success = {f"success/{env}": 0.0 for env in envs}
+    for env in envs[ranks.rank :: ranks.size]:
+        done = evaluate(checker, TaskSource.parse(env), config.check_tasks)
+        success[f"success/{env}"] = Evaluation([each.episode for each in done]).success.mean
+        checker.close()  # or the worlds of all courses would stay open
     return ranks.total(success)
 
 
@@ -269,7 +310,9 @@ class Curve:
     def __init__(self, path: Path, steps: int) -> None:
         self.path = path
         kept = [line for line in read_curve(path) if line["step"] <= steps] if path.exists() else []
-        path.write_text("".join(json.dumps(line) + "\n" for line in kept))
+        scratch = path.with_suffix(".partial")
+        scratch.write_text("".join(json.dumps(line) + "\n" for line in kept))
+        scratch.replace(path)
 
     def add(self, step: int, metrics: dict[str, float]) -> None:
         """Append one step."""
@@ -278,5 +321,6 @@ class Curve:
 
 
 def read_curve(path: Path) -> list[dict[str, float]]:
-    """The lines of a curve."""
-    return [json.loads(line) for line in path.read_text().splitlines()]
+    """The lines of a curve; a last one that was cut off while it was written does not count."""
+    text = path.read_text()
+    return [json.loads(line) for line in text[: text.rfind("\n") + 1].splitlines()]

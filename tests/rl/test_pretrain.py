@@ -1,4 +1,5 @@
 import dataclasses
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -8,7 +9,7 @@ from saccade.agents.agent import AgentConfig
 from saccade.agents.tiny import TinyConfig
 from saccade.envs.errors import ConfigError
 from saccade.rl.lessons import Tutor
-from saccade.rl.pretrain import BLOCK, Course, PretrainConfig, Stream, pretrain, read_curve
+from saccade.rl.pretrain import BLOCK, Course, Curve, PretrainConfig, Stream, pretrain, read_curve
 
 SMALL = PretrainConfig(
     courses=(Course("grid_walk:GridWalk-v0", 2, pool=6), Course("saccade/Shapes-v0?level=1", 2)),
@@ -70,6 +71,37 @@ def test_two_ranks_go_on_where_they_stopped(tmp_path):
 def test_a_run_is_not_overwritten_and_not_mixed_with_another(school):
     with pytest.raises(ConfigError, match="holds a run already"):
         pretrain(school)
+    with pytest.raises(ConfigError, match="belongs to recipe"):
+        pretrain(dataclasses.replace(school, seed=1), resume=True)
+    with pytest.raises(ConfigError, match="between 0 and 6 steps, got 7"):
+        pretrain(school, resume=True, stop_at=7)
+
+
+def test_a_recipe_killed_before_its_first_checkpoint_is_not_taken_for_another(tmp_path):
+    config = dataclasses.replace(SMALL, out=str(tmp_path / "run"), save_every=99)
+    pretrain(config, stop_at=1)
+    for folder in (tmp_path / "run" / "checkpoints").iterdir():
+        shutil.rmtree(folder)
+    with pytest.raises(ConfigError, match="belongs to recipe"):
+        pretrain(dataclasses.replace(config, tiny=TinyConfig(layers=3, merges=40)), resume=True)
+
+
+def test_a_torn_line_does_not_count(tmp_path):
+    path = tmp_path / "curve.jsonl"
+    path.write_text('{"step": 1, "sft/loss": 2.5}\n{"step": 2, "sft/lo')
+    assert read_curve(path) == [{"step": 1, "sft/loss": 2.5}]
+    Curve(path, 9).add(2, {"sft/loss": 2.25})
+    assert [line["sft/loss"] for line in read_curve(path)] == [2.5, 2.25]
+
+
+def test_courses_have_a_span_and_a_rhythm(agent):
+    course = Course("saccade/Digits-v0", 1, span=(0.25, 0.75), every=2)
+    stream = Stream(course, Tutor(agent), 8, 0, 0)
+    assert [step for step in range(8) if stream.rows(step)] == [2, 4]
+    with pytest.raises(ConfigError, match="two growing shares"):
+        Course("saccade/Digits-v0", span=(0.5, 0.5))
+    with pytest.raises(ConfigError, match="every must be >= 1, got 0"):
+        Course("saccade/Digits-v0", every=0)
 
 
 def test_another_recipe_has_another_name():
@@ -89,18 +121,18 @@ def test_lessons_are_a_function_of_the_step(agent, pool):
     def ids(stream, step):
         return [row.sample.ids.tolist() for row in stream.rows(step)]
 
-    one, two = Stream(course, Tutor(agent), 0, 0), Stream(course, Tutor(agent), 0, 0)
-    other_rank, other_seed = Stream(course, Tutor(agent), 0, 1), Stream(course, Tutor(agent), 1, 0)
+    one, two = Stream(course, Tutor(agent), 99, 0, 0), Stream(course, Tutor(agent), 99, 0, 0)
+    other_rank, other_seed = Stream(course, Tutor(agent), 99, 0, 1), Stream(course, Tutor(agent), 99, 1, 0)
     steps = [0, 1, BLOCK, BLOCK + 1]
     in_order = {step: ids(one, step) for step in steps}
     assert {step: ids(two, step) for step in reversed(steps)} == in_order
-    assert ids(other_rank, 0) != in_order[0]
-    assert ids(other_seed, 0) != in_order[0]
+    assert {step: ids(other_rank, step) for step in steps} != in_order
+    assert {step: ids(other_seed, step) for step in steps} != in_order
     assert pool or len({str(value) for value in in_order.values()}) == len(steps)
 
 
 def test_ranks_with_a_pool_have_tasks_of_their_own(agent):
-    streams = [Stream(Course("saccade/Digits-v0", 3, pool=4), Tutor(agent), 0, rank) for rank in (0, 1)]
+    streams = [Stream(Course("saccade/Digits-v0", 3, pool=4), Tutor(agent), 99, 0, rank) for rank in (0, 1)]
     drawn = [{seed for step in range(20) for seed in stream._seeds(step)} for stream in streams]
     assert drawn == [{0, 1, 2, 3}, {4, 5, 6, 7}]
 
