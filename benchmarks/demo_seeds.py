@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import tyro
+from page import markdown_table, write_section
 
 from saccade.agents.evaluation import paired_difference, proportion
 from saccade.rl.display import make_console, table
@@ -20,16 +21,13 @@ from saccade.rl.display import make_console, table
 DEMO = Path(__file__).parent.parent / "examples" / "demo.py"
 
 
-PAGE = """# Results
-
-`python benchmarks/demo_seeds.py --seeds {seeds} --write docs/results.md` wrote this page: `make demo` with several
+TEXT = """`python benchmarks/demo_seeds.py --seeds {seeds} --write docs/results.md` wrote this: `make demo` with several
 seeds, each policy grown from random weights, warm-started on demonstrations, and trained by GRPO on its own rollouts.
 Success is sampled at temperature 1 on held-out tasks that no training saw; differences are paired by task; *blind* is
 the trained policy shown white pictures; *seconds* is the whole demo, all its tracks on two cores. Brackets are 95 %
 intervals.
 
 {table}
-
 What this does not show: a control of equal compute that goes on imitating instead, and more than these seeds.
 """
 
@@ -43,7 +41,7 @@ class Arguments:
     out: str = "runs/verify"
     """Folder of the runs."""
     write: str | None = None
-    """Markdown file for the table, such as docs/results.md."""
+    """Markdown page that gets the table."""
 
 
 def main(args: Arguments) -> int:
@@ -73,10 +71,8 @@ def main(args: Arguments) -> int:
     columns = ["run", "warm start", "trained", "paired difference", "blind", "seconds"]
     make_console().print(table("Held-out success, 95 % intervals", columns, rows))
     if args.write:
-        lines = [
-            "| " + " | ".join(str(cell) for cell in row) + " |" for row in [columns, ["---"] * len(columns), *rows]
-        ]
-        Path(args.write).write_text(PAGE.format(table="\n".join(lines), seeds=" ".join(map(str, args.seeds))))
+        text = TEXT.format(table=markdown_table(columns, rows), seeds=" ".join(map(str, args.seeds)))
+        write_section(Path(args.write), "demo", text)
     return 0 if good >= 2 else 1
 
 

@@ -21,24 +21,34 @@ from saccade.agents.agent import AgentConfig
 from saccade.agents.tiny import TinyConfig
 from saccade.rl.pretrain import Course, PretrainConfig, pretrain, read_curve
 
+EASY, MIDDLE, MAIN = (0.0, 0.1), (0.1, 0.3), (0.3, 1.0)
+"""Spans of the schedule: one object at first, for where things are has to be learned before which of them is meant."""
+
 COURSES = (
     # Small scenes, 64 x 64 pixels: 16 image tokens.
-    Course("saccade/ClickTarget-v0?level=2", 1),
-    Course("saccade/ClickTarget-v0?level=3", 3),
-    Course("saccade/Shapes-v0?level=2", 1),
-    Course("saccade/Shapes-v0?level=3", 4),
-    Course("saccade/Digits-v0", 3),
-    Course("saccade/Reach-v0?level=2", 1),
-    Course("saccade/Navigate-v0?level=2", 1),
+    Course("saccade/ClickTarget-v0?level=1", 4, span=EASY),
+    Course("saccade/ClickTarget-v0?level=2", 3, span=MIDDLE),
+    Course("saccade/ClickTarget-v0?level=3", 2, span=MAIN),
+    Course("saccade/Shapes-v0?level=1", 3, span=EASY),
+    Course("saccade/Shapes-v0?level=2", 3, span=MIDDLE),
+    Course("saccade/Shapes-v0?level=3", 3, span=MAIN),
+    Course("saccade/ClickTarget-v0?level=2", 1, span=MAIN, every=3),
+    Course("saccade/Shapes-v0?level=2", 1, span=MAIN, every=3),
+    Course("saccade/Digits-v0", 2),
+    Course("saccade/Reach-v0?level=1", 1, span=EASY),
+    Course("saccade/Reach-v0?level=2", 1, span=(0.1, 1.0)),
+    Course("saccade/Navigate-v0?level=1", 1, span=(0.0, 0.3)),
+    Course("saccade/Navigate-v0?level=2", 1, span=(0.2, 1.0)),
     # Pages with words, 160 x 160 pixels: 100 image tokens.
-    Course("saccade/ClickWord-v0?level=2", 2),
-    Course("saccade/TwoPageForm-v0", 1, captions=2, pool=400),
+    Course("saccade/ClickWord-v0?level=1", 1, span=(0.0, 0.3)),
+    Course("saccade/ClickWord-v0?level=2", 1, span=(0.1, 1.0)),
+    Course("saccade/TwoPageForm-v0", 1, captions=2, pool=400, span=(0.2, 1.0), every=3),
 )
 """What is taught; higher levels are left for reinforcement learning."""
 
 RECIPE = PretrainConfig(
     courses=COURSES,
-    steps=4400,
+    steps=3000,
     tiny=TinyConfig(width=96, layers=4, heads=3, mlp=288, vision_layers=3, position_embeddings=256, merges=500),
     agent=AgentConfig(coordinates="location-tokens", max_reply_tokens=48, explain=False),
 )

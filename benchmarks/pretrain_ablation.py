@@ -1,0 +1,134 @@
+"""What makes a tiny model see: the optimiser, and the order of its lessons.
+
+    python benchmarks/pretrain_ablation.py --seeds 0 1 2 --write docs/results.md      # resumable; two runs at a time
+
+The same small schedule of shapes and digits, the same number of steps, with Muon or AdamW, and with one object first
+or everything from the first step on. Prints greedy success on held-out tasks after it, for each seed.
+"""
+
+from __future__ import annotations
+
+import itertools
+import os
+import subprocess
+import sys
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import tyro
+from page import markdown_table, write_section
+
+from saccade.agents.agent import AgentConfig
+from saccade.agents.tiny import TinyConfig
+from saccade.rl.display import make_console, table
+from saccade.rl.pretrain import Course, PretrainConfig, pretrain, read_curve
+
+CLICK, SHAPES, DIGITS = "saccade/ClickTarget-v0", "saccade/Shapes-v0", "saccade/Digits-v0"
+STEPS = 800
+EASY, MIDDLE, MAIN = (0.0, 0.12), (0.12, 0.3), (0.3, 1.0)
+ORDERED = (
+    Course(f"{CLICK}?level=1", 9, span=EASY),
+    Course(f"{SHAPES}?level=1", 5, span=EASY),
+    Course(f"{CLICK}?level=2", 5, span=MIDDLE),
+    Course(f"{SHAPES}?level=2", 5, span=MIDDLE),
+    Course(f"{CLICK}?level=3", 4, span=MAIN),
+    Course(f"{SHAPES}?level=3", 5, span=MAIN),
+    Course(DIGITS, 3),
+)
+AT_ONCE = (
+    Course(f"{CLICK}?level=2", 1),
+    Course(f"{CLICK}?level=3", 3),
+    Course(f"{SHAPES}?level=2", 1),
+    Course(f"{SHAPES}?level=3", 4),
+    Course(DIGITS, 3),
+)
+ORDERS = {"one object first": ORDERED, "all at once": AT_ONCE}
+OPTIMISERS = ("muon", "adamw")
+CHECKED = (f"{CLICK}?level=3", f"{SHAPES}?level=3", DIGITS)
+
+
+@dataclass(frozen=True)
+class Arguments:
+    """Which runs, and where."""
+
+    seeds: tuple[int, ...] = (0, 1, 2)
+    """Of the weights and the lessons."""
+    out: str = "runs/pretrain-ablation"
+    """Folder of the runs; what is there is not run again."""
+    steps: int = STEPS
+    """Length of the schedule."""
+    write: str = ""
+    """Markdown page that gets the table."""
+    run: str = ""
+    """One run in this process: `optimiser/order/seed`."""
+
+
+def learn(optimiser: str, order: str, seed: int, steps: int, out: Path) -> None:
+    """One schedule."""
+    import torch
+
+    torch.set_num_threads(1)
+    config = PretrainConfig(
+        courses=ORDERS[order],
+        out=str(out),
+        seed=seed,
+        steps=steps,
+        ranks=1,
+        tiny=TinyConfig(width=96, layers=4, heads=3, mlp=288, vision_layers=3, position_embeddings=256, merges=400),
+        agent=AgentConfig(coordinates="location-tokens", max_reply_tokens=48, explain=False),
+        optimizer=optimiser,
+        warmup=50,
+        check_every=steps,
+        check_tasks=256,
+    )
+    pretrain(config, resume=out.exists())
+
+
+def main(args: Arguments) -> int:
+    """Run what is missing, then print the table."""
+    out = Path(args.out)
+    conditions = list(itertools.product(OPTIMISERS, ORDERS))
+    names = [f"{a}/{b}/{seed}" for seed in args.seeds for a, b in conditions]
+    waiting = [name for name in names if not (out / name / "model").exists()]
+    running: list[subprocess.Popen[bytes]] = []
+    while waiting or running:
+        while waiting and len(running) < 2:
+            command = [sys.executable, __file__, "--run", waiting.pop(0), "--out", args.out, "--steps", str(args.steps)]
+            running.append(subprocess.Popen(command, env=os.environ | {"OMP_NUM_THREADS": "1"}))
+        for process in [each for each in running if each.poll() is not None]:
+            running.remove(process)
+            if process.returncode:
+                return 1
+        time.sleep(0.3)
+    rows: list[list[object]] = []
+    for optimiser, order in conditions:
+        curves = [read_curve(out / optimiser / order / str(seed) / "curve.jsonl") for seed in args.seeds]
+        minutes = [sum(line["time/lessons"] + line["time/learn"] for line in curve) / 60 for curve in curves]
+        rows.append(
+            [
+                f"{optimiser}, {order}",
+                *(_each([curve[-1][f"success/{env}"] for curve in curves]) for env in CHECKED),
+                f"{np.mean(minutes):.1f}",
+            ]
+        )
+    columns = ["schedule", *CHECKED, "minutes"]
+    make_console().print(table(f"Greedy held-out success after {args.steps} steps, each seed", columns, rows))
+    if args.write:
+        write_section(Path(args.write), "pretrain-ablation", markdown_table(columns, rows))
+    return 0
+
+
+def _each(values: list[float]) -> str:
+    return " ".join(f"{value:.2f}" for value in values)
+
+
+if __name__ == "__main__":
+    arguments = tyro.cli(Arguments, description=__doc__)
+    if arguments.run:
+        optimiser_name, order_name, number = arguments.run.split("/")
+        folder = Path(arguments.out) / arguments.run
+        learn(optimiser_name, order_name, int(number), arguments.steps, folder)
+    else:
+        sys.exit(main(arguments))
