@@ -30,19 +30,22 @@ COURSES = (
     Course("saccade/ClickTarget-v0?level=2", 3, span=MIDDLE),
     Course("saccade/ClickTarget-v0?level=3", 2, span=MAIN),
     Course("saccade/Shapes-v0?level=1", 3, span=EASY),
-    Course("saccade/Shapes-v0?level=2", 3, span=MIDDLE),
-    Course("saccade/Shapes-v0?level=3", 3, span=MAIN),
+    Course("saccade/Shapes-v0?level=2", 4, span=MIDDLE),
+    Course("saccade/Shapes-v0?level=3", 5, span=MAIN),
     Course("saccade/ClickTarget-v0?level=2", 1, span=MAIN, every=3),
-    Course("saccade/Shapes-v0?level=2", 1, span=MAIN, every=3),
+    Course("saccade/Shapes-v0?level=2", 1, span=MAIN, every=2),
     Course("saccade/Digits-v0", 2),
     Course("saccade/Reach-v0?level=1", 1, span=EASY),
-    Course("saccade/Reach-v0?level=2", 1, span=(0.1, 1.0)),
+    Course("saccade/Reach-v0?level=2", 1, span=MIDDLE),
+    Course("saccade/Reach-v0?level=2", 1, span=MAIN, every=2),
     Course("saccade/Navigate-v0?level=1", 1, span=(0.0, 0.3)),
-    Course("saccade/Navigate-v0?level=2", 1, span=(0.2, 1.0)),
-    # Pages with words, 160 x 160 pixels: 100 image tokens.
-    Course("saccade/ClickWord-v0?level=1", 1, span=(0.0, 0.3)),
-    Course("saccade/ClickWord-v0?level=2", 1, span=(0.1, 1.0)),
-    Course("saccade/TwoPageForm-v0", 1, captions=2, pool=400, span=(0.2, 1.0), every=3),
+    Course("saccade/Navigate-v0?level=2", 1, span=(0.2, 1.0), every=2),
+    # Pages with words, up to 160 x 160 pixels: 100 image tokens.
+    Course("saccade/ClickWord-v0?level=0&size=112", 6, span=(0.0, 0.3)),
+    Course("saccade/ClickWord-v0?level=0&size=112", 2, span=MAIN, every=2),
+    Course("saccade/ClickWord-v0?level=1", 1, span=MIDDLE),
+    Course("saccade/ClickWord-v0?level=2", 2, span=MAIN),
+    Course("saccade/TwoPageForm-v0", 1, captions=2, pool=400, span=MAIN, every=2),
 )
 """What is taught; higher levels are left for reinforcement learning."""
 

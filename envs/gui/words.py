@@ -27,10 +27,12 @@ WORDS = (
 )
 """Sixty words of interfaces, three to seven letters; no first letter and no length is a word's own."""
 
-COUNTS = {1: 2, 2: 4, 3: 6}
+COUNTS = {0: 1, 1: 2, 2: 4, 3: 6}
 """Level -> buttons."""
 
-SIZES = (160, 512)
+SMALLEST = {0: 112, 1: 160, 2: 160, 3: 160}
+"""Level -> least size of the picture in pixels: what its buttons need."""
+LARGEST = 512
 FONT_SIZE = 15
 """Pixels, as in `scene.html`."""
 
@@ -100,7 +102,7 @@ def make_words(rng: np.random.Generator, level: int, size: int) -> Scene:
 
     Args:
         rng: determines it.
-        level: 1 two buttons; 2 four; 3 six, each of which has the first letter or the length of another one.
+        level: 0 one button; 1 two; 2 four; 3 six, each of which has the first letter or the length of another one.
         size: width and height of the picture in pixels.
     """
     words = _alike(rng, COUNTS[level]) if level == 3 else rng.permutation(WORDS)[: COUNTS[level]].tolist()
@@ -147,7 +149,7 @@ class ClickWord(ClickScene):
     """Click the button whose word the goal quotes. The page records which button took the click.
 
     Args:
-        level: 1 two buttons; 2 four; 3 six that look alike.
+        level: 0 one button, to learn its words from; 1 two; 2 four; 3 six that look alike.
         size: width and height of the picture in pixels.
         browser: `split`, `max_turns` (1), `error_penalty`, `render_mode`, `fresh_context`, `timeout`.
     """
@@ -158,8 +160,8 @@ class ClickWord(ClickScene):
         super().__init__(size=size, **browser)
         if level not in COUNTS:
             raise ConfigError(f"level must be one of {', '.join(map(str, COUNTS))}, got {level!r}")
-        if not SIZES[0] <= size <= SIZES[1]:
-            raise ConfigError(f"size must be {SIZES[0]} to {SIZES[1]} pixels, got {size!r}")
+        if not SMALLEST[level] <= size <= LARGEST:
+            raise ConfigError(f"size must be {SMALLEST[level]} to {LARGEST} pixels at level {level}, got {size!r}")
         self.level = level
 
     def make(self, rng: np.random.Generator) -> Scene:

@@ -73,7 +73,9 @@ def test_goal_thought_and_caption_name_the_words():
     assert demo.caption == "{} ({}, {}) {} ({}, {})".format(first.word, *first.centre, second.word, *second.centre)
 
 
-@pytest.mark.parametrize("settings", [{"level": 0}, {"level": 4}, {"size": 159}, {"size": 513}, {"max_turns": 0}])
+@pytest.mark.parametrize(
+    "settings", [{"level": -1}, {"level": 4}, {"size": 159}, {"level": 0, "size": 111}, {"size": 513}, {"max_turns": 0}]
+)
 def test_wrong_settings_are_refused(settings):
     with pytest.raises(ConfigError, match="must be"):
         ClickWord(**settings)
