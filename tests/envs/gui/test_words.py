@@ -12,7 +12,7 @@ from saccade.envs.gui.browser import host
 from saccade.envs.gui.click import ASKED
 from saccade.envs.gui.env import ClickTarget
 from saccade.envs.gui.observe import SCENES
-from saccade.envs.gui.words import ADVANCES, BACKGROUNDS, COUNTS, FONT_SIZE, WORDS, ClickWord, make_words
+from saccade.envs.gui.words import ADVANCES, BACKGROUNDS, COUNTS, FONT_SIZE, SMALLEST, WORDS, ClickWord, make_words
 
 
 def scenes(level, size=160, count=200):
@@ -31,7 +31,7 @@ def test_the_words_are_sixty_short_and_unlike():
 
 @pytest.mark.parametrize("level", COUNTS)
 def test_buttons_are_inside_apart_and_in_reading_order(level):
-    for scene in scenes(level) + scenes(level, 300, 20):
+    for scene in scenes(level, SMALLEST[level]) + scenes(level, 300, 20):
         assert len({each.word for each in scene.objects}) == len(scene.objects) == COUNTS[level]
         assert [each.centre[::-1] for each in scene.objects] == sorted(each.centre[::-1] for each in scene.objects)
         for each in scene.objects:
