@@ -4,7 +4,7 @@
 # make verify  the long acceptance scripts; resumable
 # make check   linter, formatter, types
 # make bench   measured tables
-# make pretrain  make the shipped tiny model again, from nothing (about 90 minutes on 2 cores; resumable)
+# make pretrain  make the shipped tiny model again, from nothing (more than an hour on 2 cores; resumable)
 # make card    does the shipped tiny model score what its card says?
 #
 # TORCH_INDEX=https://download.pytorch.org/whl/cpu   takes PyTorch from an index of your choice

@@ -1,6 +1,6 @@
 """Make `saccade-tiny` from nothing: supervised learning on the demonstrations of every world.
 
-    python examples/pretrain_tiny.py --out runs/pretrain                # about an hour on two cores
+    python examples/pretrain_tiny.py --out runs/pretrain                # more than an hour on two cores
     python examples/pretrain_tiny.py --out runs/pretrain --resume       # goes on after an interruption
     python examples/pretrain_tiny.py --out runs/tenth --share 0.1 --compare agents/assets/saccade-tiny/curve.jsonl
 
@@ -51,7 +51,7 @@ COURSES = (
 
 RECIPE = PretrainConfig(
     courses=COURSES,
-    steps=3000,
+    steps=4800,
     tiny=TinyConfig(width=96, layers=4, heads=3, mlp=288, vision_layers=3, position_embeddings=256, merges=500),
     agent=AgentConfig(coordinates="location-tokens", max_reply_tokens=48, explain=False),
 )
