@@ -1,6 +1,6 @@
 """Loading a checkpoint for acting: the backbone, its chat, and how it was taught to read and write.
 
-    backbone, chat = load_model("saccade-tiny")          # ships with the package
+    backbone, chat = load_model("runs/digits/model")
     backbone, chat = load_model("Qwen/Qwen3-VL-2B-Instruct")
 
 A model folder may hold `saccade.json`, the `AgentConfig` that it was trained with, so that nobody has to remember it.
@@ -21,7 +21,7 @@ from saccade.envs.errors import ConfigError
 
 AGENT_FILE = "saccade.json"
 SHIPPED = {"saccade-tiny": Path(__file__).parent / "assets" / "saccade-tiny"}
-"""Models that ship with the package, by name."""
+"""Models that ship with the package, by name: the place of each, whether it is there yet or not."""
 
 
 def load_model(path: str | Path, device: str = "auto") -> tuple[Backbone, Chat]:
@@ -41,8 +41,8 @@ def load_model(path: str | Path, device: str = "auto") -> tuple[Backbone, Chat]:
     looks_local = folder.is_absolute() or str(path).startswith((".", "runs/")) or folder.exists()
     if looks_local and not (folder / "config.json").is_file():
         raise ConfigError(
-            f"a model is a folder with a config.json, the id of a hub repository, or {' or '.join(SHIPPED)}, and "
-            f"{folder} is none of them: check the path, or make a tiny model with `saccade tiny`"
+            f"a model is a folder with a config.json or the id of a hub repository, and {folder} is neither: check the "
+            "path, or make a tiny model with `saccade tiny`"
         )
     logging.disable_progress_bar()
     if device == "auto":
