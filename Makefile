@@ -4,8 +4,7 @@
 # make verify  the long acceptance scripts; resumable
 # make check   linter, formatter, types
 # make bench   measured tables
-# make pretrain  make the shipped tiny model again, from nothing (more than an hour on 2 cores; resumable)
-# make card    does the shipped tiny model score what its card says?
+# make pretrain  make a tiny model that knows every world, from nothing (resumable)
 #
 # TORCH_INDEX=https://download.pytorch.org/whl/cpu   takes PyTorch from an index of your choice
 
@@ -20,7 +19,7 @@ READY := $(VENV)/.ready
 export OMP_NUM_THREADS ?= 1
 export HF_HUB_OFFLINE ?= 1
 
-.PHONY: setup demo test verify check bench pretrain card clean
+.PHONY: setup demo test verify check bench pretrain clean
 setup: $(READY)
 
 $(READY): pyproject.toml constraints/cpu.txt .ci/system-packages
@@ -52,9 +51,6 @@ bench: $(READY)
 
 pretrain: $(READY)
 	$(RUN)/python examples/pretrain_tiny.py --resume
-
-card: $(READY)
-	$(RUN)/python benchmarks/tiny_card.py
 
 clean:
 	rm -rf $(VENV) build *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis

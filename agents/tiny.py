@@ -11,7 +11,7 @@ embedding, the position embedding and the merger are large enough for the pictur
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -199,7 +199,14 @@ def _model(config: TinyConfig, tokenizer: Any, seed: int) -> Any:
         vision_start_token_id=ids["<|vision_start|>"],
         vision_end_token_id=ids["<|vision_end|>"],
     )
-    model = transformers.Qwen3VLForConditionalGeneration(model_config).float()
+    return begin(transformers.Qwen3VLForConditionalGeneration(model_config), ids, seed)
+
+
+def begin(model: Any, ids: Mapping[str, int], seed: int) -> Any:
+    """A fresh model with our weights and its end of turn; `ids` are those of the control tokens."""
+    import transformers
+
+    model = model.float()
     model.generation_config = transformers.GenerationConfig(
         eos_token_id=ids["<|im_end|>"], pad_token_id=ids["<|endoftext|>"], do_sample=True
     )

@@ -13,13 +13,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import torch
-
 from saccade.agents.media import Media, Processor, placeholders
 from saccade.agents.modality import Modality
 from saccade.agents.pictures import Pictures
 from saccade.agents.sounds import Sounds
-from saccade.agents.tiny import CHAT_TEMPLATE, TinyConfig, initialise, make_image_processor, make_tokenizer
+from saccade.agents.tiny import CHAT_TEMPLATE, TinyConfig, begin, make_image_processor, make_tokenizer
 
 CONTROL = (
     "<|endoftext|>",
@@ -142,12 +140,7 @@ def _model(config: TinyOmniConfig, tokenizer: Any, seed: int) -> Any:
         audio_start_token_id=ids["<|audio_bos|>"],
         audio_end_token_id=ids["<|audio_eos|>"],
     )
-    model = transformers.Qwen2_5OmniThinkerForConditionalGeneration(model_config).float()
-    model.generation_config = transformers.GenerationConfig(
-        eos_token_id=ids["<|im_end|>"], pad_token_id=ids["<|endoftext|>"], do_sample=True
-    )
-    initialise(model, torch.Generator().manual_seed(seed))
-    return model
+    return begin(transformers.Qwen2_5OmniThinkerForConditionalGeneration(model_config), ids, seed)
 
 
 def _sections(half: int) -> list[int]:

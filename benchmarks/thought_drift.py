@@ -64,7 +64,7 @@ class Walk(LanguageEnv):
     def act(self, call: Any) -> Outcome:
         """Move, at most to the edge."""
         step = MOVES[call.args["to"]]
-        self.at = tuple(int(n) for n in np.clip(np.add(self.at, step), 0, 3))  # type: ignore[assignment]
+        self.at = _cell(np.clip(np.add(self.at, step), 0, 3))
         there = self.at == self.layout.ring
         return Outcome(Observation.of(self._picture()), reward=float(there), ended=Cause.GOAL if there else None)
 
@@ -83,9 +83,9 @@ class Walk(LanguageEnv):
 
     def _layout(self, rng: np.random.Generator) -> Layout:
         while True:
-            dot, ring = (tuple(int(n) for n in rng.integers(4, size=2)) for _ in range(2))
+            dot, ring = (_cell(rng.integers(4, size=2)) for _ in range(2))
             if 1 <= abs(dot[0] - ring[0]) + abs(dot[1] - ring[1]) <= 4:
-                return Layout(dot, ring, tuple(int(n) for n in rng.integers(-4, 5, size=2)))  # type: ignore[arg-type]
+                return Layout(dot, ring, _cell(rng.integers(-4, 5, size=2)))
 
     def _pixel(self, cell: tuple[int, int]) -> tuple[int, int]:
         return 8 + 16 * cell[0] + self.layout.shift[0], 8 + 16 * cell[1] + self.layout.shift[1]
@@ -98,6 +98,11 @@ class Walk(LanguageEnv):
         pixels[(far <= 7) & (far >= 4)] = (220, 40, 40)
         pixels[np.hypot(x - dx, y - dy) <= 4] = (40, 80, 230)
         return Image(pixels)
+
+
+def _cell(numbers: Any) -> tuple[int, int]:
+    x, y = (int(number) for number in numbers)
+    return x, y
 
 
 if "Walk-v0" not in gym.registry:

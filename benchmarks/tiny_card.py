@@ -123,7 +123,10 @@ def publish(run: Path, tasks: int) -> None:
 
 def check(tasks: int) -> bool:
     """Score the shipped model and hold it against its card."""
-    card = json.loads((SHIPPED[NAME] / "card.json").read_text())
+    file = SHIPPED[NAME] / "card.json"
+    if not file.exists():
+        raise ConfigError(f"no {NAME} ships yet: publish the model of a finished run with --publish RUN")
+    card = json.loads(file.read_text())
     found = [row.to_json() for row in score_card(NAME, [row["env"] for row in card["rows"]], tasks)]
     good, equal = True, 0
     for mine, theirs in zip(found, card["rows"], strict=True):

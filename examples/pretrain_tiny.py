@@ -1,8 +1,8 @@
-"""Make `saccade-tiny` from nothing: supervised learning on the demonstrations of every world.
+"""Make a tiny model from nothing: supervised learning on the demonstrations of every world.
 
-    python examples/pretrain_tiny.py --out runs/pretrain                # more than an hour on two cores
+    python examples/pretrain_tiny.py --out runs/pretrain
     python examples/pretrain_tiny.py --out runs/pretrain --resume       # goes on after an interruption
-    python examples/pretrain_tiny.py --out runs/tenth --share 0.1 --compare agents/assets/saccade-tiny/curve.jsonl
+    python examples/pretrain_tiny.py --out runs/tenth --share 0.1 --compare runs/pretrain/curve.jsonl
 
 The last line repeats the first tenth of the schedule and compares its losses with the recorded ones: equal bit for bit
 on the same kind of processor, elsewhere within 1 %.

@@ -5,7 +5,7 @@
 
 `adamw` is AdamW for all weights. `muon` moves the matrices inside the layers along the nearest orthogonal matrix to
 their momentum (Muon, Jordan et al. 2024, https://kellerjordan.github.io/posts/muon/) and leaves embeddings, biases,
-norms and convolutions to AdamW. It is for learning from nothing: there it breaks plateaus in a fraction of the steps.
+norms and convolutions to AdamW. It is meant for learning from nothing.
 """
 
 from __future__ import annotations

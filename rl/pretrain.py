@@ -1,4 +1,4 @@
-"""Supervised learning from nothing over many worlds at once: how the shipped tiny model is made.
+"""Supervised learning from nothing over many worlds at once: how a tiny model is made that knows them all.
 
     pretrain(PretrainConfig(courses=(Course("saccade/Shapes-v0?level=3", 8), Course("saccade/Reach-v0", 2))))
 
@@ -27,6 +27,7 @@ from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -103,7 +104,7 @@ class PretrainConfig:
     agent: AgentConfig = TINY_AGENT
     """How the model reads and writes."""
     optimizer: str = "muon"
-    """Of the learner; Muon leaves the first plateau in a fraction of AdamW's steps."""
+    """Of the learner: `muon` or `adamw`."""
     learning_rate: float = 2e-3
     """Peak learning rate."""
     warmup: int = 100
@@ -144,8 +145,9 @@ class Stream:
         self.course = course
         self.steps = steps
         self.tutor = tutor
-        self.name = [seed, zlib.crc32(course.env.encode()), rank]
+        self.name = [seed, zlib.crc32(repr(course).encode()), rank]
         self.env = TaskSource.parse(course.env).task(0).make()
+        self._world: Any = self.env.unwrapped
         self._block = -1
         self._rows: list[list[Row]] = []
         self._pool: dict[int, list[Row]] = {}
@@ -172,9 +174,8 @@ class Stream:
 
     def _teach(self, steps: Sequence[Sequence[int]]) -> list[list[Row]]:
         missing = list(dict.fromkeys(seed for seeds in steps for seed in seeds if seed not in self._pool))
-        lessons = self.env.unwrapped.lessons(missing)  # type: ignore[attr-defined]
         rows: dict[int, list[Row]] = {seed: [] for seed in missing} | self._pool
-        for seed, lesson in lessons:
+        for seed, lesson in self._world.lessons(missing):
             # Several lessons of one task are about one picture, which is described once.
             captions = 0 if rows[seed] else self.course.captions
             rows[seed] += self.tutor.rows(self.env, lesson, captions)

@@ -9,6 +9,7 @@ import shutil
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from saccade.agents.agent import Agent, AgentConfig
 from saccade.agents.engines.transformers import TransformersEngine, TransformersEngineConfig
@@ -98,9 +99,9 @@ def corpus(sources: Sequence[TaskSource], tasks: int = 20) -> list[str]:
     texts = [CAPTION_REQUEST]
     for source in sources:
         env = source.task(0).make()
-        world = env.unwrapped
-        for _, lesson in world.lessons(range(tasks)):  # type: ignore[attr-defined]
-            texts.append(world.instructions)  # type: ignore[attr-defined]
+        world: Any = env.unwrapped
+        for _, lesson in world.lessons(range(tasks)):
+            texts.append(world.instructions)
             for observation, demo in lesson.turns:
                 texts += [observation.text, demo.thought, demo.action, demo.caption]
         env.close()

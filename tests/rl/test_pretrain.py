@@ -131,6 +131,12 @@ def test_lessons_are_a_function_of_the_step(agent, pool):
     assert pool or len({str(value) for value in in_order.values()}) == len(steps)
 
 
+def test_two_courses_of_one_environment_teach_other_tasks(agent):
+    courses = (Course("saccade/Shapes-v0", 3, span=(0.0, 0.5)), Course("saccade/Shapes-v0", 3))
+    one, two = (Stream(course, Tutor(agent), 9, 0, 0) for course in courses)
+    assert one._seeds(0) != two._seeds(0)
+
+
 def test_ranks_with_a_pool_have_tasks_of_their_own(agent):
     streams = [Stream(Course("saccade/Digits-v0", 3, pool=4), Tutor(agent), 99, 0, rank) for rank in (0, 1)]
     drawn = [{seed for step in range(20) for seed in stream._seeds(step)} for stream in streams]
