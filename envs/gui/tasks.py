@@ -188,4 +188,4 @@ class Form:
 def make_form(rng: np.random.Generator) -> Form:
     """Draw a form."""
     options = tuple(str(each) for each in rng.permutation(CHOICES)[: rng.integers(2, 4)])
-    return Form(str(rng.choice(NAMES)), str(rng.choice(options)), options, int(rng.integers(0, 11)))
+    return Form(str(rng.choice(NAMES)), str(rng.choice(options)), options, 8 * int(rng.integers(3)))
