@@ -61,7 +61,7 @@ def test_sheets_of_words_are_exact_on_both_sheets(count):
     drawn = [make_words(np.random.default_rng(seed), 1 + seed % 3, 160) for seed in range(count)]
     sheets = render_scenes(drawn)
     assert len({each.digest for each in sheets}) == count
-    env = ClickWord()
+    env = ClickWord(size=160)
     SCENES.clear()
     for index in (0, 1, 2, count // 2, count - 2, count - 1):
         env.scene_of = lambda rng, scene=drawn[index]: scene
