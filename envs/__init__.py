@@ -12,6 +12,7 @@ import gymnasium as gym
 ENVIRONMENTS: dict[str, str] = {
     "saccade/ClickTarget-v0": "saccade.envs.gui.env:ClickTarget",
     "saccade/ClickWord-v0": "saccade.envs.gui.words:ClickWord",
+    "saccade/ShopOrder-v0": "saccade.envs.gui.sites.shop:ShopOrder",
     "saccade/TwoPageForm-v0": "saccade.envs.gui.env:TwoPageForm",
     "saccade/MiniWoB-click-test-2-v0": "saccade.envs.gui.miniwob:ClickTest2",
     "saccade/Reach-v0": "saccade.envs.embodied.env:Reach",
