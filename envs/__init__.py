@@ -22,6 +22,12 @@ ENVIRONMENTS: dict[str, str] = {
 }
 """Registered id -> "module:Class". A new environment is one file and one row here."""
 
-for _id, _entry_point in ENVIRONMENTS.items():
+YOURS: dict[str, str] = {
+    "saccade/Grounding-v0": "saccade.envs.gui.grounding:Grounding",
+    "saccade/WebArena-v0": "saccade.envs.gui.webarena:WebArena",
+}
+"""The same for environments that need a file or a server of yours."""
+
+for _id, _entry_point in (ENVIRONMENTS | YOURS).items():
     if _id not in gym.registry:
         gym.register(_id, entry_point=_entry_point)
