@@ -153,9 +153,13 @@ class Hands:
 
     async def mouse_upload_file(self, x: float, y: float, file: object) -> None:
         payload = self._payload(file)
-        async with self.tab.page.expect_file_chooser(timeout=PATIENCE) as chooser:
-            await self.mouse_click(x, y)
-        await (await chooser.value).set_files(payload, timeout=PATIENCE)
+        asked = self.tab.expect_files()
+        await self.mouse_click(x, y)
+        try:
+            chooser = await asyncio.wait_for(asked, PATIENCE / 1000)
+        except TimeoutError:
+            raise ActionError(f"nothing at ({x:g}, {y:g}) asks for a file") from None
+        await chooser.set_files(payload, timeout=PATIENCE)
 
     async def keyboard_press(self, key: str) -> None:
         await self.tab.press(check_keys(key))

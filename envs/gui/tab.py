@@ -16,7 +16,7 @@ from saccade.envs.errors import WorldFailure
 from saccade.envs.gui.site import ORIGIN
 
 if TYPE_CHECKING:
-    from playwright.async_api import CDPSession, Dialog, Page
+    from playwright.async_api import CDPSession, Dialog, FileChooser, Page
 
     from saccade.envs.gui.window import Window
 
@@ -52,8 +52,10 @@ class Tab:
         """What dialogs said since `take_dialogs`; alerts are accepted, everything else is dismissed."""
         self._cdp = cdp
         self._world: int | None = None
+        self._files: asyncio.Future[FileChooser] | None = None
         page.on("crash", lambda _: window.abandon("the page crashed"))
         page.on("dialog", self._answer)
+        page.on("filechooser", self._choose)  # from the beginning, or it would be on too late
 
     async def goto(self, path: str) -> None:
         """Navigate to a page of the site, or to an address, and wait until it has loaded."""
@@ -171,6 +173,15 @@ class Tab:
         """What dialogs said since the last time."""
         said, self.dialogs = self.dialogs, []
         return said
+
+    def expect_files(self) -> asyncio.Future[FileChooser]:
+        """The next dialog of the page that asks for files; one that nobody expects is left alone."""
+        self._files = asyncio.get_running_loop().create_future()
+        return self._files
+
+    def _choose(self, chooser: FileChooser) -> None:
+        if self._files and not self._files.done():
+            self._files.set_result(chooser)
 
     async def _answer(self, dialog: Dialog) -> None:
         with contextlib.suppress(Exception):  # the page may be gone

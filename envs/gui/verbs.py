@@ -92,8 +92,9 @@ def gui_actions(groups: Iterable[str]) -> ActionSet:
 
 def check_keys(chord: str) -> str:
     """The chord, if it is one: keys joined by `+`, all but the last of them modifiers."""
-    *held, key = [*chord[:-1].split("+"), "+"] if chord.endswith("+") else chord.split("+")
-    held = [each for each in held if each]
+    *held, key = (
+        [*chord[:-2].split("+"), "+"] if chord.endswith("++") else [chord] if chord == "+" else chord.split("+")
+    )
     for each in held:
         if each not in MODIFIERS:
             raise ActionError(f"{each!r} cannot be held in {chord!r}; {near(each, MODIFIERS, 'modifiers')}")
