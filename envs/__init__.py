@@ -9,10 +9,23 @@ Importing this package registers every environment and imports none: torch, play
 
 import gymnasium as gym
 
+from saccade.envs.gui.miniwob_tasks import TASKS
+
 ENVIRONMENTS: dict[str, str] = {
     "saccade/ClickTarget-v0": "saccade.envs.gui.env:ClickTarget",
     "saccade/ClickWord-v0": "saccade.envs.gui.words:ClickWord",
     "saccade/ShopOrder-v0": "saccade.envs.gui.sites.shop:ShopOrder",
+    "saccade/MailReply-v0": "saccade.envs.gui.sites.mail:MailReply",
+    "saccade/MailForward-v0": "saccade.envs.gui.sites.mail:MailForward",
+    "saccade/MailSort-v0": "saccade.envs.gui.sites.mail:MailSort",
+    "saccade/MailContact-v0": "saccade.envs.gui.sites.mail:MailContact",
+    "saccade/CalendarAdd-v0": "saccade.envs.gui.sites.calendar:CalendarAdd",
+    "saccade/CalendarMove-v0": "saccade.envs.gui.sites.calendar:CalendarMove",
+    "saccade/CalendarCancel-v0": "saccade.envs.gui.sites.calendar:CalendarCancel",
+    "saccade/ForumReply-v0": "saccade.envs.gui.sites.forum:ForumReply",
+    "saccade/ForumVote-v0": "saccade.envs.gui.sites.forum:ForumVote",
+    "saccade/ForumReport-v0": "saccade.envs.gui.sites.forum:ForumReport",
+    "saccade/ForumChange-v0": "saccade.envs.gui.sites.forum:ForumChange",
     "saccade/TwoPageForm-v0": "saccade.envs.gui.env:TwoPageForm",
     "saccade/MiniWoB-click-test-2-v0": "saccade.envs.gui.miniwob:ClickTest2",
     "saccade/Reach-v0": "saccade.envs.embodied.env:Reach",
@@ -31,3 +44,7 @@ YOURS: dict[str, str] = {
 for _id, _entry_point in (ENVIRONMENTS | YOURS).items():
     if _id not in gym.registry:
         gym.register(_id, entry_point=_entry_point)
+
+for _task in TASKS:
+    if f"saccade/MiniWoB-{_task}-v0" not in gym.registry:
+        gym.register(f"saccade/MiniWoB-{_task}-v0", "saccade.envs.gui.miniwob:MiniWoB", kwargs={"task": _task})
