@@ -164,9 +164,18 @@ class PageEnv(BrowserEnv):
     # The world.
 
     @property
+    def area(self) -> tuple[int, int]:
+        """Width and height in CSS pixels of what pictures show of the viewport, from its top left: all by default."""
+        return self.viewport
+
+    def hands(self, window: Window, tree: Tree) -> Hands:
+        """What does an action in a window of which the agent saw `tree`."""
+        return Hands(window, tree, self.scale, self.files)
+
+    @property
     def picture_size(self) -> tuple[int, int]:
         """Width and height of the pictures."""
-        return round(self.viewport[0] * self.scale), round(self.viewport[1] * self.scale)
+        return round(self.area[0] * self.scale), round(self.area[1] * self.scale)
 
     def begin(self, rng: np.random.Generator) -> Observation:
         """Open the page, say the goal and show what there is."""
@@ -196,7 +205,7 @@ class PageEnv(BrowserEnv):
             window = tab.window
             error = None
             try:
-                await Hands(window, tree, self.scale, self.files).do(call)
+                await self.hands(window, tree).do(call)
             except ActionError as problem:
                 error = str(problem)
             return await self._look(window, error)
@@ -257,7 +266,7 @@ class PageEnv(BrowserEnv):
             elif sight.png is not None:
                 image = picture(sight.png)
                 if kind == "marks":
-                    image = Image(draw_marks(image.pixels, sight.tree.marked(self.viewport), self.scale))
+                    image = Image(draw_marks(image.pixels, sight.tree.marked(self.area), self.scale))
                 parts.append(image)
         return Observation(tuple(parts))
 
@@ -272,7 +281,7 @@ class PageEnv(BrowserEnv):
                 if self._needs_tree:
                     tree = read_tree(await tab.page.aria_snapshot(mode="ai", boxes=True), self._refs)
                 text = await tab.aside(BODY_TEXT) if "text" in self.shown else ""
-                png = await tab.screenshot(self.viewport, self.scale) if self._needs_picture else None
+                png = await tab.screenshot(self.area, self.scale) if self._needs_picture else None
                 titles = tuple([await each.page.title() for each in window.tabs]) if "status" in self.shown else ()
             except Exception as problem:
                 if last or not window.alive or not is_playwright_error(problem):
