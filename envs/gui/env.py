@@ -61,7 +61,7 @@ class TwoPageForm(BrowserEnv):
     home = "form.html"
     resets_in_page: ClassVar[bool] = True
 
-    def __init__(self, *, size: int = 160, **browser: Any) -> None:
+    def __init__(self, *, size: int = 128, **browser: Any) -> None:
         super().__init__(**browser)
         if not FORM_SIZES[0] <= size <= FORM_SIZES[1]:
             raise ConfigError(f"size must be {FORM_SIZES[0]} to {FORM_SIZES[1]} pixels, got {size!r}")

@@ -68,8 +68,8 @@ class Shape:
 
     @property
     def order(self) -> tuple[int, int]:
-        """By colour and then by shape."""
-        return list(PALETTE).index(self.colour), SHAPES.index(self.shape)
+        """By shape and then by colour, as in `qa.tasks.Thing`."""
+        return SHAPES.index(self.shape), list(PALETTE).index(self.colour)
 
     def drawn(self) -> tuple[str, str, str]:
         """A flat shape without text."""
@@ -162,7 +162,7 @@ NAMES = (
     *("Ann", "Ben", "Cleo", "Dan", "Eva", "Finn", "Gwen", "Hugo", "Ida", "Jack", "Kim", "Leo"),
     *("Mia", "Noah", "Olga", "Paul", "Quinn", "Rosa", "Sam", "Tess", "Uma", "Vera", "Will", "Zoe"),
 )
-FORM_SIZES = (160, 1024)
+FORM_SIZES = (128, 1024)
 CHOICES = ("red", "green", "blue", "white", "black", "pink")
 
 
@@ -188,4 +188,4 @@ class Form:
 def make_form(rng: np.random.Generator) -> Form:
     """Draw a form."""
     options = tuple(str(each) for each in rng.permutation(CHOICES)[: rng.integers(2, 4)])
-    return Form(str(rng.choice(NAMES)), str(rng.choice(options)), options, int(rng.integers(0, 11)))
+    return Form(str(rng.choice(NAMES)), str(rng.choice(options)), options, 8 * int(rng.integers(2)))

@@ -30,8 +30,8 @@ WORDS = (
 COUNTS = {0: 1, 1: 2, 2: 4, 3: 6}
 """Level -> buttons."""
 
-SMALLEST = {0: 112, 1: 160, 2: 160, 3: 160}
-"""Level -> least size of the picture in pixels: what its buttons need."""
+SMALLEST = {0: 112, 1: 128, 2: 144, 3: 160}
+"""Level -> least size of the picture in pixels, which is the usual one: what its buttons need."""
 LARGEST = 512
 FONT_SIZE = 15
 """Pixels, as in `scene.html`."""
@@ -52,12 +52,15 @@ BACKGROUNDS = (
     *((255, 255, 255), (225, 225, 225), (205, 225, 250), (210, 240, 210), (250, 240, 190), (250, 215, 215)),
     (230, 215, 245),
 )
-HEIGHTS = (20, 25)
-PADDINGS = (5, 10)
-"""Least and most pixels of a button's height, and of the space beside its word."""
+GRID = 8
+"""Everything stands on a grid of this many pixels, as design systems lay out their pages: a word looks the same wherever
+it stands, and needs to be learned from fewer pictures."""
+HEIGHT = 3 * GRID
+PADDING = 4
+"""Least space beside a word, in pixels."""
 
 TRIES = 64
-_GAP = 3  # pixels between two buttons and around them
+_GAP = GRID  # pixels between two buttons and around them
 
 
 @dataclass(frozen=True)
@@ -128,12 +131,11 @@ def _alike(rng: np.random.Generator, count: int) -> list[str]:
 
 
 def _place(rng: np.random.Generator, words: list[str], size: int) -> list[Box] | None:
-    """Free places for buttons as wide as their words; `None` where no room was found."""
+    """Free places on the grid for buttons as wide as their words; `None` where no room was found."""
     boxes: list[Box] = []
     for word in words:
-        padding, height = (int(rng.integers(least, most + 1)) for least, most in (PADDINGS, HEIGHTS))
-        width = -(-sum(ADVANCES[letter] for letter in word) * FONT_SIZE // 1000) + 2 * padding
-        xs, ys = (rng.integers(_GAP, size - side - _GAP + 1, size=TRIES) for side in (width, height))
+        width, height = width_of(word), HEIGHT
+        xs, ys = (_GAP + GRID * rng.integers((size - side - 2 * _GAP) // GRID + 1, size=TRIES) for side in (width, height))
         free = np.ones(TRIES, bool)
         for left, top, w, h in boxes:
             beside = (xs + width + _GAP <= left) | (left + w + _GAP <= xs)
@@ -145,21 +147,28 @@ def _place(rng: np.random.Generator, words: list[str], size: int) -> list[Box] |
     return boxes
 
 
+def width_of(word: str) -> int:
+    """Pixels of a button with this word: its letters, the space beside them, and the rest to the next line of the grid."""
+    letters = sum(ADVANCES[letter] for letter in word) * FONT_SIZE / 1000
+    return GRID * int(np.ceil((letters + 2 * PADDING) / GRID))
+
+
 class ClickWord(ClickScene):
     """Click the button whose word the goal quotes. The page records which button took the click.
 
     Args:
         level: 0 one button, to learn its words from; 1 two; 2 four; 3 six that look alike.
-        size: width and height of the picture in pixels.
+        size: width and height of the picture in pixels; by default the smallest that the level fits into.
         browser: `split`, `max_turns` (1), `error_penalty`, `render_mode`, `fresh_context`, `timeout`.
     """
 
     instructions = "Click the button that is named."
 
-    def __init__(self, *, level: int = 2, size: int = 160, **browser: Any) -> None:
-        super().__init__(size=size, **browser)
+    def __init__(self, *, level: int = 2, size: int | None = None, **browser: Any) -> None:
         if level not in COUNTS:
             raise ConfigError(f"level must be one of {', '.join(map(str, COUNTS))}, got {level!r}")
+        size = SMALLEST[level] if size is None else size
+        super().__init__(size=size, **browser)
         if not SMALLEST[level] <= size <= LARGEST:
             raise ConfigError(f"size must be {SMALLEST[level]} to {LARGEST} pixels at level {level}, got {size!r}")
         self.level = level

@@ -11,22 +11,35 @@ An answer ends the episode, right or wrong. Only a malformed one (an empty strin
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 import numpy as np
 
 from saccade.envs.actions import Answer
 from saccade.envs.core import LanguageEnv, Outcome
-from saccade.envs.episode import Cause, Demo
+from saccade.envs.episode import Cause, Demo, Lesson
 from saccade.envs.errors import ConfigError, near
 from saccade.envs.observation import Image, Observation
 from saccade.envs.qa.observe import digit_image, scene_image
-from saccade.envs.qa.tasks import CANVAS, KINDS, TOTALS, Kind, choices, digits, make_scene, pick
+from saccade.envs.qa.tasks import (
+    CANVAS,
+    KINDS,
+    TOTALS,
+    Kind,
+    Scene,
+    choices,
+    digits,
+    make_scene,
+    other_questions,
+    pick,
+)
 from saccade.envs.qa.verify import VERIFIERS
 
 MIN_SIZE, MAX_SIZE = 16, 2048
+ASKED = 4
+"""Questions about one picture that lessons ask: the picture is drawn, and seen, once for all of them."""
 
 
 @dataclass(frozen=True)
@@ -127,14 +140,33 @@ class Shapes(QuestionEnv):
 
     def pose(self, rng: np.random.Generator) -> Question:
         """Draw a scene of this split and ask about it."""
+        return self._ask(self._scene(rng))
+
+    def lessons(self, seeds: Iterable[int]) -> Iterator[tuple[int, Lesson]]:
+        """The task's own question and, where all kinds are asked, up to `ASKED` - 1 others about the same picture."""
+        for seed in seeds:
+            rng = self._task_rng(seed)
+            scene = self._scene(rng)
+            more = other_questions(rng, scene, ASKED - 1) if self.kinds == KINDS else []
+            image: Image | None = None
+            for asked in (scene.question, *more):
+                question = self._ask(replace(scene, question=asked), image)
+                image = question.image
+                demo = Demo(question.answer, question.thought, question.caption)
+                yield seed, Lesson(((Observation.of(question.text, image), demo),))
+
+    def _scene(self, rng: np.random.Generator) -> Scene:
         kind = pick(rng, self.kinds)
-        scene = self.draw(lambda rng: make_scene(rng, kind, self.level), rng)
+        return self.draw(lambda rng: make_scene(rng, kind, self.level), rng)
+
+    def _ask(self, scene: Scene, image: Image | None = None) -> Question:
+        """The question of a scene as it is shown; `image` is its picture, if that is drawn already."""
         scale = self.size / CANVAS
         return Question(
             scene.question.text,
-            scene_image(scene.things, self.size),
+            image or scene_image(scene.things, self.size),
             scene.question.answer,
-            "integer" if kind == "count" else "exact",
+            "integer" if scene.question.kind == "count" else "exact",
             thought=" ".join(thing.describe(scale) for thing in scene.question.about) or "none",
             caption=" ".join(thing.describe(scale) for thing in scene.things),
         )

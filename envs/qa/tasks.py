@@ -57,8 +57,11 @@ class Thing:
 
     @property
     def order(self) -> tuple[int, int, int, int]:
-        """Where captions name it: by colour, then shape, then from left to right."""
-        return COLOURS.index(self.colour), SHAPES.index(self.shape), self.x, self.y
+        """Where captions name it: by shape, then colour, then from left to right.
+
+        A shape is harder to find than a colour, so finding it is what captions exercise.
+        """
+        return SHAPES.index(self.shape), COLOURS.index(self.colour), self.x, self.y
 
     def describe(self, scale: float) -> str:
         """`red circle (x, y)` in pixels of a picture that is `scale` times the canvas."""
@@ -130,6 +133,38 @@ def make_scene(rng: np.random.Generator, kind: Kind, level: int) -> Scene:
     about = tuple(sorted(things[:count], key=lambda thing: thing.order))
     ordered = tuple(sorted(things, key=lambda thing: thing.order))
     return Scene(ordered, Asked(kind, text, answer, about))
+
+
+def other_questions(rng: np.random.Generator, scene: Scene, count: int) -> list[Asked]:
+    """Up to `count` more questions that have one right answer in a scene, of all kinds alike."""
+    found: dict[Kind, list[Asked]] = {kind: [] for kind in KINDS}
+    for colour in COLOURS:
+        same = tuple(thing for thing in scene.things if thing.colour == colour)
+        found["count"].append(Asked("count", f"How many {colour} objects?", str(len(same)), same))
+        if len(same) == 1:
+            found["shape"].append(Asked("shape", f"What shape is {colour}?", same[0].shape, same))
+    for shape in SHAPES:
+        same = tuple(thing for thing in scene.things if thing.shape == shape)
+        found["count"].append(Asked("count", f"How many {shape}s?", str(len(same)), same))
+        if len(same) == 1:
+            found["colour"].append(Asked("colour", f"What colour is the {shape}?", same[0].colour, same))
+    for thing in scene.things:
+        alone = [each for each in scene.things if (each.colour, each.shape) == (thing.colour, thing.shape)] == [thing]
+        if alone and (corner := _corner(thing)):
+            text = f"Where is the {thing.colour} {thing.shape}?"
+            found["position"].append(Asked("position", text, corner, (thing,)))
+    # Most looks are in no scene: without this most counts would be 0.
+    counted = [each for each in found["count"] if each.about]
+    absent = [each for each in found["count"] if not each.about]
+    found["count"] = counted + [absent[index] for index in rng.permutation(len(absent))[: len(counted) // 3 + 1]]
+    asked: list[Asked] = []
+    while len(asked) < count:
+        left = {kind: [each for each in all_ if each not in (scene.question, *asked)] for kind, all_ in found.items()}
+        kinds = [kind for kind, all_ in left.items() if all_]
+        if not kinds:
+            break
+        asked.append(pick(rng, left[pick(rng, kinds)]))
+    return asked
 
 
 def _looks(

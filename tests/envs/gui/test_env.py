@@ -349,7 +349,7 @@ def test_each_turn_shows_text_and_picture_and_has_its_key(form):
     assert first["text"].startswith(form._form.goal)
     for turn in form.demo():
         seen, *_, info = form.step(turn.action)
-        assert seen["text"] and seen["images"][0].shape == (160, 160, 3)
+        assert seen["text"] and seen["images"][0].shape == (128, 128, 3)
         keys.add(info["state_key"])
     assert len(keys) == 6, "five turns, six different states"
 
@@ -396,7 +396,7 @@ def test_everything_of_the_form_fits_into_the_picture(form):
         tab = next(iter(form._held.values())).front
         run(form, "@Next", "@Name", "type('x')", "@Next", "@Submit")
         assert form._page["message"] == "Choose one."
-        assert host().call(tab.evaluate(below), 20) <= 160 and host().call(tab.evaluate(beside), 20) <= 160
+        assert host().call(tab.evaluate(below), 20) <= 128 and host().call(tab.evaluate(beside), 20) <= 128
 
 
 def test_typed_markup_stays_text(form):

@@ -12,11 +12,11 @@ from saccade.envs.gui.browser import host
 from saccade.envs.gui.click import ASKED
 from saccade.envs.gui.env import ClickTarget
 from saccade.envs.gui.observe import SCENES
-from saccade.envs.gui.words import ADVANCES, BACKGROUNDS, COUNTS, FONT_SIZE, SMALLEST, WORDS, ClickWord, make_words
+from saccade.envs.gui.words import ADVANCES, BACKGROUNDS, COUNTS, FONT_SIZE, GRID, SMALLEST, WORDS, ClickWord, make_words
 
 
-def scenes(level, size=160, count=200):
-    return [make_words(np.random.default_rng(seed), level, size) for seed in range(count)]
+def scenes(level, size=0, count=200):
+    return [make_words(np.random.default_rng(seed), level, size or SMALLEST[level]) for seed in range(count)]
 
 
 def test_the_words_are_sixty_short_and_unlike():
@@ -31,15 +31,16 @@ def test_the_words_are_sixty_short_and_unlike():
 
 @pytest.mark.parametrize("level", COUNTS)
 def test_buttons_are_inside_apart_and_in_reading_order(level):
-    for scene in scenes(level, SMALLEST[level]) + scenes(level, 300, 20):
+    for scene in scenes(level) + scenes(level, 300, 20):
         assert len({each.word for each in scene.objects}) == len(scene.objects) == COUNTS[level]
         assert [each.centre[::-1] for each in scene.objects] == sorted(each.centre[::-1] for each in scene.objects)
         for each in scene.objects:
-            assert min(each.x, each.y) >= 3
-            assert max(each.x + each.width, each.y + each.height) <= scene.size - 3
+            assert min(each.x, each.y) >= GRID
+            assert max(each.x + each.width, each.y + each.height) <= scene.size - GRID
+            assert not any(side % GRID for side in (each.x, each.y, each.width, each.height))
         for one, two in itertools.combinations(scene.objects, 2):
-            beside = one.x + one.width + 3 <= two.x or two.x + two.width + 3 <= one.x
-            assert beside or one.y + one.height + 3 <= two.y or two.y + two.height + 3 <= one.y
+            beside = one.x + one.width + GRID <= two.x or two.x + two.width + GRID <= one.x
+            assert beside or one.y + one.height + GRID <= two.y or two.y + two.height + GRID <= one.y
 
 
 def test_every_word_and_every_place_is_asked_for():
@@ -74,11 +75,15 @@ def test_goal_thought_and_caption_name_the_words():
 
 
 @pytest.mark.parametrize(
-    "settings", [{"level": -1}, {"level": 4}, {"size": 159}, {"level": 0, "size": 111}, {"size": 513}, {"max_turns": 0}]
+    "settings", [{"level": -1}, {"level": 4}, {"size": 143}, {"level": 0, "size": 111}, {"size": 513}, {"max_turns": 0}]
 )
 def test_wrong_settings_are_refused(settings):
     with pytest.raises(ConfigError, match="must be"):
         ClickWord(**settings)
+
+
+def test_the_usual_size_is_the_smallest():
+    assert [ClickWord(level=level).size for level in COUNTS] == list(SMALLEST.values())
 
 
 # In the browser.
@@ -139,6 +144,18 @@ def test_words_are_dark_on_the_colour_of_their_button_and_centred(env):
 
 
 @pytest.mark.browser
+def test_a_word_looks_the_same_wherever_it_stands(env):
+    looks = {}
+    for seed in range(40):
+        pixels = env.reset(seed=seed)[0]["images"][0]
+        for each in env._scene.objects:
+            look = pixels[each.y : each.y + each.height, each.x : each.x + each.width]
+            key = each.word, each.background
+            assert np.array_equal(looks.setdefault(key, look), look), key
+    assert len(looks) < 40 * 6, "some were seen twice"
+
+
+@pytest.mark.browser
 def test_the_letters_are_the_bundled_ones_and_as_wide_as_we_think(env):
     env.reset(seed=0)
     tab = next(iter(env._held.values())).front
@@ -168,9 +185,9 @@ def test_prefetched_pictures_are_those_of_the_episodes(env):
 
 @pytest.mark.browser
 def test_prefetch_draws_no_more_than_the_cache_holds(monkeypatch):
-    for cls, size in ((ClickWord, 160), (ClickTarget, 64)):
+    for cls in (ClickWord, ClickTarget):
         SCENES.clear()
-        monkeypatch.setattr(SCENES, "max_bytes", 10 * 3 * size**2)
+        monkeypatch.setattr(SCENES, "max_bytes", 10 * 3 * cls().size ** 2)
         assert cls.prefetch(range(30)) == 10
         assert cls.prefetch(range(30)) == 0, "what was drawn is still there"
     SCENES.clear()

@@ -8,10 +8,10 @@ import pytest
 
 import saccade.envs
 from saccade.envs.errors import ConfigError
-from saccade.envs.palette import PALETTE
-from saccade.envs.qa.env import Digits, Shapes
+from saccade.envs.palette import PALETTE, SHAPES
+from saccade.envs.qa.env import ASKED, Digits, Shapes
 from saccade.envs.qa.observe import digit_image, scene_image
-from saccade.envs.qa.tasks import CANVAS, KINDS, choices, digits, make_scene, totals
+from saccade.envs.qa.tasks import CANVAS, KINDS, choices, digits, make_scene, other_questions, totals
 from saccade.envs.task import make
 
 LEVELS = [1, 2, 3, 4]
@@ -211,3 +211,46 @@ def test_wrong_settings_say_what_was_meant(settings, hint):
 
 def test_registered():
     assert {"saccade/Digits-v0", "saccade/Shapes-v0"} <= set(saccade.envs.ENVIRONMENTS)
+
+
+def test_lessons_ask_the_tasks_own_question_first_and_others_about_its_picture():
+    env = Shapes(level=3)
+    lessons = list(env.lessons(range(10)))
+    for seed in range(10):
+        env.reset(seed=seed)
+        (first, demo), *others = [turn for number, lesson in lessons for turn in lesson.turns if number == seed]
+        assert first.text == env.view.text and demo == next(env.demo())
+        assert {seen.images[0].digest for seen, _ in ((first, demo), *others)} == {env.view.images[0].digest}
+        assert len({seen.text for seen, _ in others} | {first.text}) == 1 + len(others) == ASKED
+    alone = list(Shapes(level=3, question="count").lessons(range(5)))
+    assert [seed for seed, _ in alone] == list(range(5)), "one kind is taught alone"
+
+
+@pytest.mark.parametrize("level", [1, 2, 3, 4])
+def test_other_questions_have_one_right_answer_and_differ(level):
+    rng = np.random.default_rng(0)
+    kinds = Counter()
+    for seed in range(150):
+        scene = make_scene(np.random.default_rng(seed), KINDS[seed % 4], level)
+        asked = other_questions(rng, scene, 3)
+        assert len({each.text for each in (scene.question, *asked)}) == 1 + len(asked) and len(asked) >= 2
+        for each in asked:
+            kinds[each.kind] += 1
+            words = each.text.rstrip("?").split()
+            match each.kind:
+                case "count":
+                    look = words[2].removesuffix("s") if words[2] in (f"{shape}s" for shape in SHAPES) else words[2]
+                    right = [thing for thing in scene.things if look in (thing.colour, thing.shape)]
+                    assert each.answer == str(len(right))
+                case "shape":
+                    right = [thing for thing in scene.things if thing.colour == words[-1]]
+                    assert [thing.shape for thing in right] == [each.answer]
+                case "colour":
+                    right = [thing for thing in scene.things if thing.shape == words[-1]]
+                    assert [thing.colour for thing in right] == [each.answer]
+                case "position":
+                    right = [thing for thing in scene.things if [thing.colour, thing.shape] == words[-2:]]
+                    [thing] = right
+                    assert each.answer == f"{'top' if thing.y < 32 else 'bottom'} {'left' if thing.x < 32 else 'right'}"
+            assert list(each.about) == right
+    assert min(kinds.values()) > 40 and set(kinds) == set(KINDS)
