@@ -44,7 +44,8 @@ class Site:
 
     Attributes:
         root: the folder.
-        page: the file that is shown at every address without a file name, such as `/cart`; none if empty.
+        page: the file, in the folder or anywhere, that is shown at every address without a file name, such as `/cart`;
+            none if empty.
     """
 
     root: Path
@@ -59,7 +60,8 @@ class Site:
         if "\0" in path:
             return None
         if self.page and "." not in path:
-            path = self.page
+            file = self.root / self.page
+            return _read(file, file.stat().st_mtime_ns)
         file = (self.root / path).resolve()
         if not file.is_relative_to(self.root.resolve()) or not file.is_file():
             return None

@@ -20,6 +20,7 @@ import json
 from abc import abstractmethod
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, ClassVar
 
 import numpy as np
@@ -74,8 +75,8 @@ class SiteEnv(PageEnv):
     """
 
     instructions = "Use the site to do what you are asked, and nothing else."
-    document: ClassVar[str]
-    """Name of the page in `assets/sites`."""
+    document: ClassVar[str | Path]
+    """The site's page: a name in `assets/sites`, or a file of your own."""
     resets_in_page: ClassVar[bool] = True
     home = ""
 
@@ -83,7 +84,9 @@ class SiteEnv(PageEnv):
         if level not in LEVELS:
             raise ConfigError(f"level must be one of {', '.join(map(str, LEVELS))}, got {level!r}")
         self.level = level
-        self.site = Site(ASSETS, f"sites/{self.document}.html")
+        self.site = Site(
+            ASSETS, str(self.document) if isinstance(self.document, Path) else f"sites/{self.document}.html"
+        )
         super().__init__(**page)
 
     @abstractmethod
