@@ -19,14 +19,14 @@ Place = dict[str, Any]
 
 
 def city(rng: np.random.Generator, kinds: Sequence[Sequence[str]]) -> tuple[list[str], list[Place]]:
-    """Areas, and the places in them: for each area its kinds, at most 12, on squares that are not too close."""
+    """Areas, and the places in them: for each area its kinds, at most 12, on squares that leave room for names."""
     areas = rng.permutation(AREAS)[: len(kinds)].tolist()
     firsts = {kind: iter(rng.permutation(FIRST).tolist()) for kind in KINDS}
     places = []
     for area, of_area in zip(areas, kinds, strict=True):
         slots = rng.permutation(12)[: len(of_area)].tolist()
         for kind, slot in zip(of_area, slots, strict=True):
-            x, y = 4 * (slot % 3) + int(rng.integers(2)), 2 * (slot // 3) + int(rng.integers(2))
+            x, y = 1 + 4 * (slot % 3) + int(rng.integers(2)), 2 * (slot // 3) + int(rng.integers(2))
             places.append({"name": f"{next(firsts[kind])} {kind}", "kind": kind, "area": area, "x": x, "y": y})
     return areas, sorted(places, key=lambda place: str(place["name"]))
 
