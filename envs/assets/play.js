@@ -17,7 +17,7 @@ function ask(path, body) {
       const answer = await reply.json();
       if (answer.error) note(answer.error);
       else if ("demo" in answer) suggest(answer.demo);
-      else show(answer);
+      else await show(answer);
     } catch {
       note("The game does not answer: is `saccade play` still running?");
     }
@@ -37,7 +37,7 @@ function suggest(demo) {
   $("action").focus();
 }
 
-function show(answer) {
+async function show(answer) {
   const focused = document.activeElement?.id;
   view = answer;
   document.title = view.title;
@@ -45,9 +45,9 @@ function show(answer) {
   $("status").className = `badge ${view.end ? (view.end.success ? "success" : view.end.failure ? "void" : "failure") : ""}`;
   const { click, type, press } = view.hand;
   write("hint", [
-    click && "Click the picture.", (type || press) && "With the picture in focus, keys go to it.", "Or write an action.",
+    click && "Click the picture.", (type || press) && "With the picture in focus, keys go to it.", "Any action can be written above.",
   ].filter(Boolean).join(" "));
-  showParts();
+  await showParts();
   showMoves();
   const last = view.moves.at(-1);
   note(view.done ? "That was the last episode: this page can be closed." : view.end ? "The episode is over." : "",
@@ -59,9 +59,12 @@ function show(answer) {
   if (!view.end && focused === "new") (click ? pictures()[0] : $("action"))?.focus();
 }
 
-function showParts() {
+async function showParts() {
+  const parts = view.parts.map(showPart);
+  await Promise.all(parts.map((part) => part.decode?.().catch(() => {})));  // no flicker between two pictures
   const focused = pictures().indexOf(document.activeElement);
-  $("seen").replaceChildren(...view.parts.map(showPart));
+  $("seen").replaceChildren(...parts);
+  pictures().forEach(fit);
   pictures()[focused]?.focus({ preventScroll: true });
 }
 
@@ -69,7 +72,6 @@ function showPart(part) {
   if ("text" in part) return el("div", "prose", part.text);
   if ("sound" in part) return Object.assign(el("audio"), { src: part.sound, controls: true });
   const image = Object.assign(el("img"), { alt: "What the agent sees", src: part.picture, draggable: false });
-  image.addEventListener("load", () => fit(image));
   const { click, type, press } = view.hand;
   if (view.end) return image;
   if (click || type || press) image.tabIndex = 0;
