@@ -48,12 +48,14 @@ class Envs:
 
     def run(self) -> int:
         """Print a table, or one environment's instructions, actions, settings and first observation."""
-        from saccade.envs import ENVIRONMENTS
+        from saccade.envs import ENVIRONMENTS, YOURS
+        from saccade.envs.gui.miniwob_tasks import TASKS
         from saccade.envs.task import TaskSource, settings_of
         from saccade.rl.display import table
 
         if self.env is None:
-            rows = [[name, entry.split(":")[0].split(".")[2]] for name, entry in ENVIRONMENTS.items()]
+            rows = [[name, entry.split(":")[0].split(".")[2]] for name, entry in (ENVIRONMENTS | YOURS).items()]
+            rows.append([f"saccade/MiniWoB-<task>-v0, {len(TASKS)} tasks: {', '.join(TASKS[:3])}, ...", "gui"])
             CONSOLE.print(table("Environments", ["id", "family"], rows))
             CONSOLE.print("saccade envs ID shows one.")
             return 0
