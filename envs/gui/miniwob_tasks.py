@@ -48,14 +48,15 @@ ANIMATED = frozenset(("chase-circle", "hover-shape", "moving-items", "simon-says
 """What these show depends on the clock."""
 
 TURNS = {
-    **dict.fromkeys(("book-flight", "book-flight-nodelay", "daily-calendar", "guess-number", "multi-layouts"), 30),
-    **dict.fromkeys(("choose-date", "choose-date-nodelay", "multi-orderings", "number-checkboxes"), 25),
+    **dict.fromkeys(("book-flight", "book-flight-nodelay", "daily-calendar", "guess-number"), 30),
+    **dict.fromkeys(("choose-date", "choose-date-nodelay", "number-checkboxes"), 25),
     **dict.fromkeys(("chase-circle", "click-checkboxes-large", "hot-cold", "hover-shape", "moving-items"), 25),
     **dict.fromkeys(("social-media-all", "social-media-some", "stock-market"), 25),
     **dict.fromkeys(("form-sequence", "order-food", "terminal", "use-slider", "use-slider-2", "use-spinner"), 20),
     **dict.fromkeys(("choose-date-easy", "choose-date-medium", "click-shades", "navigate-tree", "search-engine"), 20),
     **dict.fromkeys(("click-menu", "draw-circle", "email-inbox", "email-inbox-nl-turk", "text-editor"), 20),
-    **dict.fromkeys(("login-user-popup", "read-table-2", "sign-agreement", "use-autocomplete"), 15),
+    **dict.fromkeys(("login-user-popup", "multi-layouts", "multi-orderings", "read-table-2", "sign-agreement"), 15),
+    **dict.fromkeys(("use-autocomplete", "use-autocomplete-nodelay"), 15),
     "click-test-2": 3,
 }
 """The most turns of an episode, where they are not 10."""

@@ -9,9 +9,12 @@ window.saccade = (() => {
   style.textContent = `* { caret-color: transparent !important } ${OUTSIDE} { display: none !important }`;
   document.head.append(style);
 
-  let mouse = SIZE.map(side => side / 2);
+  let mouse = SIZE.map(side => side / 2), held = false;
   for (const kind of ["mousemove", "mousedown", "mouseup"])
-    addEventListener(kind, event => { mouse = [event.clientX, event.clientY]; }, true);
+    addEventListener(kind, event => {
+      mouse = [event.clientX, event.clientY];
+      held = kind === "mousedown" || (held && kind === "mousemove");
+    }, true);
 
   function box(node) {
     const { left, top, width, height } = node.getBoundingClientRect();
@@ -154,6 +157,7 @@ window.saccade = (() => {
         goal: squeezed(said().utterance),
         fields: said().fields ?? {},
         mouse,
+        held,
         selection: String(getSelection()),
         nodes: all.map(node => describe(node, all)),
       };

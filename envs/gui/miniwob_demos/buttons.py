@@ -19,7 +19,7 @@ def named_button(page: Page) -> Step | None:
 
 
 def named_word(page: Page) -> Step | None:
-    """`Click button TWO.`"""
+    """The button whose name the goal says: `Click button TWO`."""
     return page.click(page.one("button", text=page.said(r"button (\w+)")[0]))
 
 
@@ -147,12 +147,6 @@ def ticket(page: Page) -> Step | None:
     return page.click(page.one("button", inside=min(page.all(kind="flight"), key=rank)))
 
 
-def pie(page: Page) -> Step | None:
-    """A slice of a pie menu, which the plus sign opens."""
-    label = next((each for each in page.all("text", text=page.quoted[0]) if each.place), None)
-    return page.click(label or next((each for each in page.all("text", text="+") if each.place), None))
-
-
 SOLVERS: Mapping[str, Solver] = {
     "ascending-numbers": ascending,
     "buy-ticket": ticket,
@@ -162,8 +156,6 @@ SOLVERS: Mapping[str, Solver] = {
     "click-dialog": only_button,
     "click-dialog-2": named_button,
     "click-link": link,
-    "click-pie": pie,
-    "click-pie-nodelay": pie,
     "click-shape": shape,
     "click-test": only_button,
     "click-test-2": named_word,

@@ -10,7 +10,8 @@ from saccade.envs.gui.miniwob_demos.page import Node, Page, Place, Solver, Step
 
 WAYS: Mapping[str, Place] = {"left": (-1, 0), "right": (1, 0), "up": (0, -1), "down": (0, 1)}
 FIGURES = {"rectangles": "rect", "circles": "circle", "triangles": "polygon"}
-PLACES = ("top left", "top center", "top right", "center left", "center", "center right") + (
+PLACES = (
+    *("top left", "top center", "top right", "center left", "center", "center right"),
     *("bottom left", "bottom center", "bottom right"),
 )
 
@@ -68,13 +69,24 @@ def item(page: Page) -> Step | None:
 
 
 def item_of_grid(page: Page) -> Step | None:
-    """An entry of a 3 x 3 grid to another position."""
+    """An entry of a 3 x 3 grid to another position, with a last move that says on which side of it."""
     name, where = page.said(r"Drag (\S+) (.*)\.$")
-    items = [each for each in page.all("li") if each.text]
+    items = [each for each in page.all("li") if each.text]  # one that is dragged keeps its place among them
     place = next(number for number, each in enumerate(items) if each.text == name)
+    if not page.held:
+        return page.at("mouse_down", items[place].centre, name)
     way = where.removesuffix(" by one")
     target = place + WAYS[way][0] + 3 * WAYS[way][1] if way in WAYS else PLACES.index(where.removeprefix("to the "))
-    return _into_place(page, items, place, target)
+    cells = [each.centre for each in page.all("li") if "ui-sortable-helper" not in each.kinds]
+    side = 6 if target > place else -6
+    before, behind = ((cells[target][0] + d, cells[target][1] + d) for d in (-side, side))
+    if _near(page.mouse, behind):
+        return page.at("mouse_up", behind, where)
+    return page.at("mouse_move", behind if _near(page.mouse, before) else before, where)
+
+
+def _near(place: Sequence[float], other: Sequence[float]) -> bool:
+    return math.dist(place, other) < 2
 
 
 def sort_numbers(page: Page) -> Step | None:

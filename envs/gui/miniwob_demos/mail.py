@@ -50,8 +50,8 @@ def mail(page: Page) -> Step | None:
     for thread in page.all(kind="email-thread"):
         name = page.one(kind="email-sender", inside=thread)
         if name and name.text == sender:
-            kind = {"delete": "trash", "star": "star"}.get(task)
-            return page.click(page.one("span", kind=kind, inside=thread) if kind else name)
+            icon = {"delete": "trash", "star": "star"}.get(task)
+            return page.click(page.one("span", kind=icon, inside=thread) if icon else name)
     return None
 
 

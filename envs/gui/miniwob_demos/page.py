@@ -1,7 +1,7 @@
 """What a demonstration sees of a MiniWoB++ page, and the steps it can take on it.
 
-    page.click(page.one(id="subbtn"))                       # scrolls to it first where that is needed
-    page.fill([(page.one(id="tt"), "Ann")], page.submit)    # whatever is still to be done of that
+page.click(page.one(id="subbtn"))                       # scrolls to it first where that is needed
+page.fill([(page.one(id="tt"), "Ann")], page.submit)    # whatever is still to be done of that
 """
 
 from __future__ import annotations
@@ -96,6 +96,7 @@ class Page:
         goal: what it asks for.
         fields: the parts of the goal, for pages that tell them.
         mouse: where the mouse is, in CSS pixels.
+        held: whether its button is down.
         selection: the selected text.
         nodes: its elements in document order.
         scale: pixels of the picture for each CSS pixel.
@@ -104,6 +105,7 @@ class Page:
     goal: str
     fields: Mapping[str, str]
     mouse: Sequence[float]
+    held: bool
     selection: str
     nodes: Sequence[Node]
     scale: float = 1.0
@@ -112,7 +114,7 @@ class Page:
     def of(cls, seen: Mapping[str, Any], scale: float) -> Page:
         """From what `saccade.look` found."""
         nodes = tuple(Node(number=number, **each) for number, each in enumerate(seen["nodes"]))
-        return cls(seen["goal"], seen["fields"], seen["mouse"], seen["selection"], nodes, scale)
+        return cls(seen["goal"], seen["fields"], seen["mouse"], seen["held"], seen["selection"], nodes, scale)
 
     # What is there.
 
@@ -164,11 +166,7 @@ class Page:
     @property
     def inputs(self) -> list[Node]:
         """The fields for text that have an area."""
-        return [
-            each
-            for each in self.all("input")
-            if each.shown and each.attributes.get("type", "text") in FIELDS
-        ]
+        return [each for each in self.all("input") if each.shown and each.attributes.get("type", "text") in FIELDS]
 
     @property
     def submit(self) -> Node | None:
@@ -237,9 +235,7 @@ class Page:
         if node is None or node.place is None:
             return self._reach(node)
         (x, y), (to_x, to_y) = self.pixel(node.place), self.pixel(end)
-        return Step(
-            f"mouse_drag_and_drop({x}, {y}, {to_x}, {to_y})", f"{node.name} ({x}, {y}) to ({to_x}, {to_y})"
-        )
+        return Step(f"mouse_drag_and_drop({x}, {y}, {to_x}, {to_y})", f"{node.name} ({x}, {y}) to ({to_x}, {to_y})")
 
     def turn(self, node: Node | None, way: float) -> Step | None:
         """Turn the wheel over an element by some CSS pixels, downwards where positive."""

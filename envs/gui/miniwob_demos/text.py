@@ -129,15 +129,14 @@ def movie(page: Page) -> Step | None:
 
 def autocomplete(page: Page) -> Step | None:
     """The beginning of a name, and then the entry of the menu that ends as it should."""
-    field = page.inputs[0]
+    field, entries = page.inputs[0], menu(page)
     start, end = (*page.quoted, "")[:2]
-    if field.value.startswith(start) and field.value.endswith(end) and not menu(page) and field.value != start:
+    is_right = field.value.startswith(start) and field.value.endswith(end)
+    if is_right and not entries and not field.covers(page.mouse):  # the mouse has picked it
         return page.click(page.submit)
-    if field.value.startswith(start) and field.value.endswith(end) and end == "" and not menu(page):
-        return page.wait(400, "the menu")
     if field.value != start:
         return page.write(field, start)
-    entry = next((each for each in menu(page) if each.text.startswith(start) and each.text.endswith(end)), None)
+    entry = next((each for each in entries if each.text.startswith(start) and each.text.endswith(end)), None)
     return page.click(entry) if entry else page.wait(400, "the menu")
 
 

@@ -23,14 +23,15 @@ def slide(page: Page, slider: Node | None, value: int, wanted: int) -> Step | No
     low, high = slider.range
     left, top, width, height = slider.box
     is_upright = "ui-slider-vertical" in slider.kinds
-    length = height if is_upright else width
-    if handle and handle.focus and abs(wanted - value) <= max(1, 2 * (high - low) / length):
-        up = wanted > value
-        return page.press("ArrowRight" if up else "ArrowLeft", f"{value} to {wanted}")
     share = (wanted - low) / (high - low)
     x = left + width // 2 if is_upright else left + min(max(round(share * width), 0), width - 1)
     y = top + min(max(round((1 - share) * height), 0), height - 1) if is_upright else top + height // 2
-    return page.at("mouse_click", (x, y), f"{wanted}")
+    pixels = abs(wanted - value) / (high - low) * (height if is_upright else width)
+    if pixels > 2 and tuple(page.mouse) != (x, y):
+        return page.at("mouse_click", (x, y), f"{wanted}")
+    if handle and not handle.focus:
+        return page.click(handle)
+    return page.press("ArrowRight" if wanted > value else "ArrowLeft", f"{value} to {wanted}")
 
 
 def slider(page: Page) -> Step | None:
@@ -75,9 +76,10 @@ def colour(page: Page) -> Step | None:
     field, sample = page.one(id="col"), page.one(kind="cc")
     style = sample.attributes["style"].rpartition("#")[2] if sample else ""
     wanted = style or COLOURS[page.said(r"Select (\w+) with")[0]]
-    if field and field.value.lower() == wanted:
-        return page.click(page.submit)
-    return page.write(field, wanted)
+    if field is None or field.value.lower() != wanted:
+        return page.write(field, wanted)
+    is_covered = page.submit is not None and page.submit.place is None
+    return page.click(page.one(id="query") if is_covered else page.submit)
 
 
 SOLVERS: Mapping[str, Solver] = {
