@@ -63,7 +63,6 @@ class FilesSite(SiteEnv):
     """What the tasks on files share: look into folders, select a file and do one thing with it."""
 
     document = "files"
-    max_turns = 30
 
     def next(self, page: Mapping[str, Any]) -> Click | Write | None:
         """Past the folders that are only looked at to the one whose file is selected, and press a button."""

@@ -52,7 +52,7 @@ class MapSite(SiteEnv):
     """What the tasks on the map share: find places, mark them and save."""
 
     document = "map"
-    max_turns = 40
+    max_turns = 30
 
     def next(self, page: Mapping[str, Any]) -> Click | Write | None:
         """To the area of the next place, mark it there; save when all are marked."""

@@ -60,7 +60,6 @@ class SettingsSite(SiteEnv):
     """What the tasks on settings share: sections that only tell something are looked at before those that change."""
 
     document = "settings"
-    max_turns = 30
 
     def next(self, page: Mapping[str, Any]) -> Click | Write | None:
         """Look up what is needed, mend what differs section by section, and save."""

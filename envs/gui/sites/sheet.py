@@ -41,7 +41,6 @@ class SheetSite(SiteEnv):
     """What the tasks on sheets share: the sheets that the goal names are looked at, and one of them is written."""
 
     document = "sheet"
-    max_turns = 30
 
     def next(self, page: Mapping[str, Any]) -> Click | Write | None:
         """Past the sheets that are only read to the one that changes; write and save."""
