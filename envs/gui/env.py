@@ -114,7 +114,7 @@ class TwoPageForm(BrowserEnv):
                 return self._click("Name")
             if page["name"] and not page["selected"]:
                 return Demo('press("Control+a")', "replace the name", self._caption())
-            return Demo(f"type({json.dumps(form.name)})", f"enter {form.name}", self._caption())
+            return Demo(f"type({json.dumps(form.name)})", f'enter "{form.name}"', self._caption())
         if page["page"] == 1:
             return self._click("Next")
         return self._click(form.choice if page["choice"] != form.choice else "Submit")

@@ -68,8 +68,8 @@ class Shape:
 
     @property
     def order(self) -> tuple[int, int]:
-        """By shape and then by colour, as in `qa.tasks.Thing`."""
-        return SHAPES.index(self.shape), list(PALETTE).index(self.colour)
+        """By colour and then by shape."""
+        return list(PALETTE).index(self.colour), SHAPES.index(self.shape)
 
     def drawn(self) -> tuple[str, str, str]:
         """A flat shape without text."""
@@ -182,7 +182,7 @@ class Form:
     @property
     def goal(self) -> str:
         """The sentence that names the values."""
-        return f"Enter {self.name}, choose {self.choice}, and submit."
+        return f'Enter "{self.name}", choose "{self.choice}", and submit.'
 
 
 def make_form(rng: np.random.Generator) -> Form:

@@ -167,6 +167,6 @@ class Shapes(QuestionEnv):
             image or scene_image(scene.things, self.size),
             scene.question.answer,
             "integer" if scene.question.kind == "count" else "exact",
-            thought=" ".join(thing.describe(scale) for thing in scene.question.about) or "none",
+            thought=scene.question.thought(scale),
             caption=" ".join(thing.describe(scale) for thing in scene.things),
         )

@@ -57,11 +57,8 @@ class Thing:
 
     @property
     def order(self) -> tuple[int, int, int, int]:
-        """Where captions name it: by shape, then colour, then from left to right.
-
-        A shape is harder to find than a colour, so finding it is what captions exercise.
-        """
-        return SHAPES.index(self.shape), COLOURS.index(self.colour), self.x, self.y
+        """Where captions name it: by colour, then shape, then from left to right."""
+        return COLOURS.index(self.colour), SHAPES.index(self.shape), self.x, self.y
 
     def describe(self, scale: float) -> str:
         """`red circle (x, y)` in pixels of a picture that is `scale` times the canvas."""
@@ -70,12 +67,33 @@ class Thing:
 
 @dataclass(frozen=True)
 class Asked:
-    """A question about a scene: its text, its answer, and the things that the answer depends on."""
+    """A question about a scene: its kind, the look that it names, its answer, and the things that have this look."""
 
     kind: Kind
-    text: str
+    look: str
     answer: str
     about: tuple[Thing, ...]
+
+    @property
+    def text(self) -> str:
+        """The question in words."""
+        match self.kind:
+            case "colour":
+                return f"What colour is the {self.look}?"
+            case "shape":
+                return f"What shape is {self.look}?"
+            case "count":
+                return f"How many {self.look}s?" if self.look in SHAPES else f"How many {self.look} objects?"
+            case "position":
+                return f"Where is the {self.look}?"
+
+    def thought(self, scale: float) -> str:
+        """The look that is asked about, at each place where it is, in pixels of a picture `scale` times the canvas.
+
+        It says nothing that has not been found yet: the look stands in the question, and what is found is a place.
+        """
+        places = (f"{self.look} ({round(thing.x * scale)}, {round(thing.y * scale)})" for thing in self.about)
+        return " ".join(places) or "none"
 
 
 @dataclass(frozen=True)
@@ -125,34 +143,28 @@ def make_scene(rng: np.random.Generator, kind: Kind, level: int) -> Scene:
     answer = pick(rng, choices(kind, level))
     count = int(answer) if kind == "count" else 1
     total = pick(rng, [total for total in totals(kind, level) if total >= count])
-    wanted, others, text = _looks(rng, kind, level, answer, count, total - count)
+    wanted, others, look = _looks(rng, kind, level, answer, count, total - count)
     corner = answer if kind == "position" else None
     things: list[Thing] | None = None
     while things is None:  # a crowded canvas can leave no room: begin again
         things = _place(rng, [*wanted, *others], corner)
-    about = tuple(sorted(things[:count], key=lambda thing: thing.order))
     ordered = tuple(sorted(things, key=lambda thing: thing.order))
-    return Scene(ordered, Asked(kind, text, answer, about))
+    return Scene(ordered, Asked(kind, look, answer, _left_to_right(things[:count])))
 
 
 def other_questions(rng: np.random.Generator, scene: Scene, count: int) -> list[Asked]:
     """Up to `count` more questions that have one right answer in a scene, of all kinds alike."""
     found: dict[Kind, list[Asked]] = {kind: [] for kind in KINDS}
-    for colour in COLOURS:
-        same = tuple(thing for thing in scene.things if thing.colour == colour)
-        found["count"].append(Asked("count", f"How many {colour} objects?", str(len(same)), same))
+    for look in (*COLOURS, *SHAPES):
+        same = _left_to_right([thing for thing in scene.things if look in (thing.colour, thing.shape)])
+        found["count"].append(Asked("count", look, str(len(same)), same))
         if len(same) == 1:
-            found["shape"].append(Asked("shape", f"What shape is {colour}?", same[0].shape, same))
-    for shape in SHAPES:
-        same = tuple(thing for thing in scene.things if thing.shape == shape)
-        found["count"].append(Asked("count", f"How many {shape}s?", str(len(same)), same))
-        if len(same) == 1:
-            found["colour"].append(Asked("colour", f"What colour is the {shape}?", same[0].colour, same))
+            kind: Kind = "shape" if look in COLOURS else "colour"
+            found[kind].append(Asked(kind, look, getattr(same[0], kind), same))
     for thing in scene.things:
         alone = [each for each in scene.things if (each.colour, each.shape) == (thing.colour, thing.shape)] == [thing]
         if alone and (corner := _corner(thing)):
-            text = f"Where is the {thing.colour} {thing.shape}?"
-            found["position"].append(Asked("position", text, corner, (thing,)))
+            found["position"].append(Asked("position", f"{thing.colour} {thing.shape}", corner, (thing,)))
     # Most looks are in no scene: without this most counts would be 0.
     counted = [each for each in found["count"] if each.about]
     absent = [each for each in found["count"] if not each.about]
@@ -170,7 +182,7 @@ def other_questions(rng: np.random.Generator, scene: Scene, count: int) -> list[
 def _looks(
     rng: np.random.Generator, kind: Kind, level: int, answer: str, count: int, spare: int
 ) -> tuple[list[Look], list[Look], str]:
-    """Colours and shapes of the things that matter and of the `spare` others, and the question's text."""
+    """Colours and shapes of the things that matter and of the `spare` others, and the look that the question names."""
     colour = answer if kind == "colour" else pick(rng, COLOURS)
     shape = answer if kind == "shape" else pick(rng, SHAPES)
     other_colours = [each for each in COLOURS if each != colour]
@@ -185,15 +197,15 @@ def _looks(
 
     if kind == "position":
         wanted = [(colour, shape)]
-        text = f"Where is the {colour} {shape}?"
+        look = f"{colour} {shape}"
         confusing, plain = [same_colour, same_shape], lambda: (pick(rng, other_colours), pick(rng, SHAPES))
     elif by_colour:
         wanted = [(colour, shape)] + [(colour, pick(rng, SHAPES)) for _ in range(count - 1)]
-        text = f"How many {colour} objects?" if kind == "count" else f"What shape is {colour}?"
+        look = colour
         confusing, plain = [same_shape], lambda: (pick(rng, other_colours), pick(rng, SHAPES))
     else:
         wanted = [(colour, shape)] + [(pick(rng, COLOURS), shape) for _ in range(count - 1)]
-        text = f"How many {shape}s?" if kind == "count" else f"What colour is the {shape}?"
+        look = shape
         confusing, plain = [same_colour], lambda: (pick(rng, COLOURS), pick(rng, other_shapes))
     if kind == "position":
         confusing = confusing * (level - 2)
@@ -203,7 +215,7 @@ def _looks(
         same = level - 2 if kind == "count" or rng.random() < 0.5 else level - 3
         confusing = confusing * same + [decoy] * (2 * level - 4 - same)
     draws: list[Callable[[], Look]] = [*(confusing if level >= 3 else []), *[plain] * spare]
-    return wanted[:count], [draw() for draw in draws[:spare]], text
+    return wanted[:count], [draw() for draw in draws[:spare]], look
 
 
 def _place(rng: np.random.Generator, looks: Sequence[Look], corner: str | None) -> list[Thing] | None:
@@ -224,6 +236,10 @@ def _place(rng: np.random.Generator, looks: Sequence[Look], corner: str | None) 
         else:
             return None
     return placed
+
+
+def _left_to_right(things: Sequence[Thing]) -> tuple[Thing, ...]:
+    return tuple(sorted(things, key=lambda thing: (thing.x, thing.y)))
 
 
 def _corner(thing: Thing) -> str | None:

@@ -58,7 +58,7 @@ def test_caption_is_in_a_fixed_order():
         Shape("red", "circle", 50, 1, 14),
     )
     made = type(scene)(64, shapes, target=2)
-    assert made.caption() == "red circle (57, 8) blue square (7, 7) red triangle (38, 38)"
+    assert made.caption() == "red circle (57, 8) red triangle (38, 38) blue square (7, 7)"
     assert made.goal == "Click the red circle."
 
 
