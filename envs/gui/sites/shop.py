@@ -25,7 +25,10 @@ def stock(rng: np.random.Generator) -> list[dict[str, Any]]:
 
 
 class ShopOrder(SiteEnv):
-    """Order a thing to a city; at level 1 it is in the cart already, at level 3 it is the cheapest of a department."""
+    """Order a thing to a city.
+
+    At level 1 it is in the cart already, at level 2 with another one; at level 3 it is the cheapest of a department.
+    """
 
     document = "shop"
 
@@ -36,10 +39,12 @@ class ShopOrder(SiteEnv):
         offered = [item for item in items if item["kind"] == kind]
         wanted = min(offered, key=lambda item: item["price"]) if self.level == 3 else offered[rng.integers(3)]
         city = str(rng.choice(CITIES))
-        cart = [wanted["name"]] if self.level == 1 else []
-        begin = {"items": items, "cart": cart, "ordered": None}
-        want = {"items": items, "cart": [], "ordered": {"items": [wanted["name"]], "city": city}}
-        what = f"the cheapest of {kind}" if self.level == 3 else f"the {wanted['name']} ({kind})"
+        other = str(rng.choice([item["name"] for item in items if item is not wanted]))
+        cart = {1: [wanted["name"]], 2: sorted([wanted["name"], other]), 3: []}[self.level]
+        first = {1: "checkout", 2: "cart", 3: "departments"}[self.level]
+        begin = {"first": first, "items": items, "cart": cart, "ordered": None}
+        want = begin | {"cart": [], "ordered": {"items": [wanted["name"]], "city": city}}
+        what = {1: "what is in the cart", 2: f"only the {wanted['name']}", 3: f"the cheapest of {kind}"}[self.level]
         return task(f"Order {what} to {city}.", begin, want)
 
     def next(self, page: Mapping[str, Any]) -> Click | Write | None:
@@ -47,7 +52,8 @@ class ShopOrder(SiteEnv):
         order = self.wanted["ordered"]
         [thing] = order["items"]
         kind = next(item["kind"] for item in page["state"]["items"] if item["name"] == thing)
-        cart, path = page["state"]["cart"], page["path"]
+        cart = page["state"]["cart"]
+        path = [page["state"]["first"]] if page["path"] == [""] else page["path"]
         if cart != [thing]:
             extra = next((name for name in cart if name != thing), thing if len(cart) > 1 else None)
             if extra:
@@ -56,7 +62,7 @@ class ShopOrder(SiteEnv):
                 return Click("button", "Add to cart")
             if path == ["kind", kind]:
                 return Click("link", thing)
-            return Click("link", kind) if path == [""] else Click("link", "Departments")
+            return Click("link", kind) if path == ["departments"] else Click("link", "Departments")
         if path[0] != "checkout":
             return Click("link", "Checkout") if path[0] == "cart" else Click("link", "Cart")
         if page["drafts"].get("City") != order["city"]:

@@ -31,7 +31,7 @@ const site = (() => {
   function draw() {
     const { state, done } = store();
     const [name, ...rest] = route();
-    const page = done ? () => h("p", {}, "Done.") : drawn[name];
+    const page = done ? () => h("p", {}, "Done.") : Object.hasOwn(drawn, name) ? drawn[name] : null;
     // A page gets the rest of its address and the state: fewer or more parts than it takes are no page of the site.
     const body = page && (done || page.length === rest.length + 1) ? page(...rest, state) : null;
     const links = menu.map(([label, path]) => link(label, path));
