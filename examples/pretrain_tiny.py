@@ -51,8 +51,8 @@ COURSES = (
 
 RECIPE = PretrainConfig(
     courses=COURSES,
-    steps=4000,
-    check_every=1000,
+    steps=6400,
+    check_every=1600,
     tiny=TinyConfig(width=96, layers=4, heads=3, mlp=288, vision_layers=4, position_embeddings=256, merges=500),
     agent=AgentConfig(coordinates="location-tokens", max_reply_tokens=48, explain=False),
 )

@@ -53,8 +53,8 @@ BACKGROUNDS = (
     (230, 215, 245),
 )
 GRID = 8
-"""Everything stands on a grid of this many pixels, as design systems lay out their pages: a word looks the same wherever
-it stands, and needs to be learned from fewer pictures."""
+"""Everything stands on a grid of this many pixels, as design systems lay out their pages: a word looks the same
+wherever it stands, and needs to be learned from fewer pictures."""
 HEIGHT = 3 * GRID
 PADDING = 4
 """Least space beside a word, in pixels."""
@@ -135,7 +135,8 @@ def _place(rng: np.random.Generator, words: list[str], size: int) -> list[Box] |
     boxes: list[Box] = []
     for word in words:
         width, height = width_of(word), HEIGHT
-        xs, ys = (_GAP + GRID * rng.integers((size - side - 2 * _GAP) // GRID + 1, size=TRIES) for side in (width, height))
+        lines = [(size - side - 2 * _GAP) // GRID + 1 for side in (width, height)]
+        xs, ys = (_GAP + GRID * rng.integers(count, size=TRIES) for count in lines)
         free = np.ones(TRIES, bool)
         for left, top, w, h in boxes:
             beside = (xs + width + _GAP <= left) | (left + w + _GAP <= xs)
@@ -148,7 +149,7 @@ def _place(rng: np.random.Generator, words: list[str], size: int) -> list[Box] |
 
 
 def width_of(word: str) -> int:
-    """Pixels of a button with this word: its letters, the space beside them, and the rest to the next line of the grid."""
+    """Pixels of a button with this word: its letters and the space beside them, up to the next line of the grid."""
     letters = sum(ADVANCES[letter] for letter in word) * FONT_SIZE / 1000
     return GRID * int(np.ceil((letters + 2 * PADDING) / GRID))
 

@@ -12,7 +12,17 @@ from saccade.envs.gui.browser import host
 from saccade.envs.gui.click import ASKED
 from saccade.envs.gui.env import ClickTarget
 from saccade.envs.gui.observe import SCENES
-from saccade.envs.gui.words import ADVANCES, BACKGROUNDS, COUNTS, FONT_SIZE, GRID, SMALLEST, WORDS, ClickWord, make_words
+from saccade.envs.gui.words import (
+    ADVANCES,
+    BACKGROUNDS,
+    COUNTS,
+    FONT_SIZE,
+    GRID,
+    SMALLEST,
+    WORDS,
+    ClickWord,
+    make_words,
+)
 
 
 def scenes(level, size=0, count=200):
