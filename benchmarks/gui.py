@@ -13,6 +13,7 @@ import json
 import os
 import statistics
 import subprocess
+import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -49,7 +50,7 @@ the proportional set size of Chromium, its driver and the Python process togethe
 
 
 class Row:
-    """A line of the table.
+    """A line of the table; it is told on the way, as the whole takes minutes.
 
     Args:
         what: was measured.
@@ -60,6 +61,7 @@ class Row:
     def __init__(self, what: str, values: Sequence[float], unit: str = "ms", ratio: str = "") -> None:
         ordered = sorted(values)
         self.median = statistics.median(ordered)
+        print(f"{what}: {self.median:.2f} {unit} {ratio}", file=sys.stderr, flush=True)
         high = f"{ordered[int(0.9 * len(ordered))]:.2f}" if len(ordered) > 1 else ""
         self.cells = (what, unit, f"{self.median:.2f}", high, ratio)
 
@@ -146,7 +148,6 @@ def rate(environments: int, steps: int) -> float:
             for place in itertools.islice(clicks(env), steps):
                 click(env, place)
 
-        list(pool.map(work, envs))  # warm
         began = time.perf_counter()
         list(pool.map(work, envs))
         taken = time.perf_counter() - began
@@ -224,8 +225,7 @@ def beside_peer(found: dict[str, Any], ours: Ours, environments: int, together: 
 
 def main(blocks: int, repeats: int, environments: int, python: str, write: Path | None) -> None:
     rows, ours = beside_floor(blocks)
-    steps = 5 * STEPS
-    alone, together = rate(1, steps), rate(environments, steps)
+    alone, together = rate(1, 5 * blocks), rate(environments, 5 * blocks)
     rows.append(Row("ours: 1 environment", [alone], "steps a second"))
     share = f"{together / alone:.2f} of one's"
     rows.append(Row(f"ours: {environments} environments in threads", [together], "steps a second", share))

@@ -82,7 +82,7 @@ class Soak:
     Attributes:
         played: episodes that are over.
         kills: before and after each kill of the browser.
-        browsers: process ids of the browsers that were killed.
+        browsers: sessions of the browsers that were killed.
     """
 
     episodes: int
@@ -140,9 +140,9 @@ class Soak:
         for moment, delay in due:
             wait(lambda moment=moment: len(self.played) >= moment, float("inf"))  # type: ignore[misc]
             time.sleep(delay)
-            if not wait(lambda: host().browser_pid is not None, PATIENCE):
-                launch()  # nobody plays any more
-            self.browsers.append(host().browser_pid or 0)
+            while (leader := browser_session()) is None:
+                launch()  # the last kill is too short ago, or nobody plays any more
+            self.browsers.append(leader)
             before = time.monotonic()
             host().kill()
             self.kills.append((before, time.monotonic()))
@@ -168,7 +168,7 @@ class Soak:
         SCENES.clear()
         gc.collect()
         time.sleep(1)  # renderers end after their pages
-        chromium = session(host().browser_pid or 0)
+        chromium = session(browser_session() or 0)
         drivers = [pid for pid in family(os.getpid()) if pid != os.getpid() and pid not in chromium]
         rss, pss = memory([os.getpid()])
         return found | {
@@ -190,7 +190,7 @@ class Soak:
 
     def _left(self) -> int:
         """Processes of browsers that were killed."""
-        return sum(len(session(pid)) for pid in self.browsers)
+        return sum(len(session(leader)) for leader in self.browsers)
 
     def during_kill(self, episode: Played) -> bool:
         """Whether the browser was killed while an episode ran."""
@@ -230,6 +230,15 @@ def play(env: BrowserEnv, seed: int, by_demo: bool) -> Played:
 def launch() -> None:
     """Make sure that there is a browser, by a window that is closed again."""
     host().discard(host().call(host().open(Site(ASSETS), (64, 64)), 300))
+
+
+def browser_session() -> int | None:
+    """The session of the browser, which is led by it or by the script that started it; none while there is none."""
+    pid = host().browser_pid
+    try:
+        return None if pid is None else os.getsid(pid)
+    except ProcessLookupError:  # it has just ended
+        return None
 
 
 def contexts() -> int:

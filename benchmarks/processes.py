@@ -25,7 +25,7 @@ def family(root: int) -> list[int]:
 
 
 def session(leader: int) -> list[int]:
-    """The processes of a session, which a browser leads; its children stay in it when it is gone."""
+    """The processes of a session: Playwright starts each browser in one, and what is left of it stays in it."""
     return [pid for pid, (_, leads) in _all().items() if leads == leader]
 
 
