@@ -19,6 +19,7 @@ A subclass says which pages there are, how a task begins and when it is over:
 
 from __future__ import annotations
 
+import asyncio
 import random
 from abc import abstractmethod
 from collections.abc import Iterable, Mapping
@@ -277,11 +278,7 @@ class PageEnv(BrowserEnv):
             try:
                 await tab.settle()
                 page = await self.read(tab)
-                tree = Tree(())
-                if self._needs_tree:
-                    tree = read_tree(await tab.page.aria_snapshot(mode="ai", boxes=True), self._refs)
-                text = await tab.aside(BODY_TEXT) if "text" in self.shown else ""
-                png = await tab.screenshot(self.area, self.scale) if self._needs_picture else None
+                tree, text, png = await asyncio.gather(self._elements(tab), self._text(tab), self._picture(tab))
                 titles = tuple([await each.page.title() for each in window.tabs]) if "status" in self.shown else ()
             except Exception as problem:
                 if last or not window.alive or not is_playwright_error(problem):
@@ -292,7 +289,18 @@ class PageEnv(BrowserEnv):
         title = titles[window.tabs.index(tab)] if titles else ""
         front = window.tabs.index(tab)
         dialogs = tuple(tab.take_dialogs())
-        return Sight(page, tab.page.url, title, titles, front, tree, str(text), png, dialogs, error)
+        return Sight(page, tab.page.url, title, titles, front, tree, text, png, dialogs, error)
+
+    async def _elements(self, tab: Tab) -> Tree:
+        if not self._needs_tree:
+            return Tree(())
+        return read_tree(await tab.page.aria_snapshot(mode="ai", boxes=True), self._refs)
+
+    async def _text(self, tab: Tab) -> str:
+        return str(await tab.aside(BODY_TEXT)) if "text" in self.shown else ""
+
+    async def _picture(self, tab: Tab) -> bytes | None:
+        return await tab.screenshot(self.area, self.scale) if self._needs_picture else None
 
 
 def _status(sight: Sight) -> str:

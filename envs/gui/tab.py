@@ -38,6 +38,8 @@ QUIET = """new Promise(done => {
 MODIFIER_BITS = {"Alt": 1, "Control": 2, "ControlOrMeta": 2, "Meta": 4, "Shift": 8}
 LOADING = 1.0
 """Seconds that a page which never stops loading is waited for."""
+COMING = 5.0
+"""Seconds that a page which another one opens may take to be there."""
 REMEMBERED = 5
 """Dialogs of which the words are kept, and how many characters of each is `REMEMBERED` times forty."""
 
@@ -60,6 +62,11 @@ class Tab:
     async def goto(self, path: str) -> None:
         """Navigate to a page of the site, or to an address, and wait until it has loaded."""
         await self.page.goto(urljoin(f"{ORIGIN}/", path), wait_until="load")
+
+    async def watch(self) -> None:
+        """Tell the window when the page begins to open another one, which is there only some time later."""
+        self._cdp.on("Page.windowOpen", lambda _: self.window.expect())
+        await self._cdp.send("Page.enable")
 
     async def forget(self) -> None:
         """Forget the history, so that nothing leads back."""
@@ -139,12 +146,16 @@ class Tab:
     async def settle(self) -> None:
         """Wait until nothing is being loaded and the document is quiet: handlers and late pictures are done.
 
-        A page that never stops loading is given a second, one that never stops changing a tenth.
+        A page that never stops loading is given a second, one that never stops changing a tenth, and one that it opens
+        `COMING` seconds.
         """
-        deadline = asyncio.get_running_loop().time() + LOADING
+        clock = asyncio.get_running_loop().time
+        began = clock()
         while True:
             quiet = await self._quiet()
-            if (quiet and not self.window.loading) or asyncio.get_running_loop().time() >= deadline:
+            if clock() - began >= (COMING if self.window.coming else LOADING):
+                return
+            if quiet and not self.window.loading and not self.window.coming:
                 return
             await asyncio.sleep(0.002)
 

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from saccade.envs.errors import ActionError, WorldFailure
 from saccade.envs.gui.site import Reach
-from saccade.envs.gui.tab import Tab
+from saccade.envs.gui.tab import COMING, Tab
 
 if TYPE_CHECKING:
     from playwright.async_api import Browser, BrowserContext, Page, Route
@@ -38,6 +38,8 @@ class Window:
         """How many pages were closed because there were too many."""
         self.loading = 0
         """Requests and new tabs that wait for their answer."""
+        self.coming: list[asyncio.TimerHandle] = []
+        """Pages that others have begun to open; each is given up when its time is over."""
         self.lock = asyncio.Lock()
         self._context = context
         self._gone: asyncio.Future[str] = asyncio.get_running_loop().create_future()
@@ -57,8 +59,9 @@ class Window:
         )
         window = cls(context, site, max_tabs)
         try:
+            await context.route("**/*", window._serve)  # a page that finds it set asks the browser once for everything
             window.front = await window._adopt(await context.new_page())
-            await context.route("**/*", window._serve)
+            await window.front.watch()
         except BaseException:
             with contextlib.suppress(Exception):  # the first error says more than the failing clean-up
                 await context.close()
@@ -125,6 +128,10 @@ class Window:
             raise ActionError(f"there is no tab {index}: tabs are numbered 0 to {len(self.tabs) - 1}")
         self.front = self.tabs[index]
 
+    def expect(self) -> None:
+        """A page has begun to open another one."""
+        self.coming.append(asyncio.get_running_loop().call_later(COMING, self._came))
+
     async def close(self) -> None:
         """Close all tabs and the context."""
         self.abandon("the page was closed")
@@ -156,8 +163,14 @@ class Window:
                     await page.close()
                 else:
                     self.front = await self._adopt(page)
+                    await self.front.watch()
         finally:
             self.loading -= 1
+            self._came()
+
+    def _came(self) -> None:
+        if self.coming:
+            self.coming.pop(0).cancel()
 
     async def _serve(self, route: Route) -> None:
         self.loading += 1
