@@ -126,6 +126,8 @@ class Soak:
             played = play(self._envs[worker], number, by_demo=rng.random() < 0.6)
             with self._lock:
                 self.played.append(played)
+                if len(self.played) % 50 == 0:
+                    print(f"{len(self.played)} episodes, {len(self.kills)} kills", file=sys.stderr, flush=True)
 
     def _change(self, worker: int, rng: random.Random) -> None:
         if worker in self._envs:

@@ -4,9 +4,11 @@ window.saccade = (() => {
   const SIZE = [160, 210];
   const OUTSIDE = "#reward-display, #click-canvas, #sync-task-cover, #input-flicker";
 
-  // Past rewards would give the agent away, the cover would hide the end, and carets blink.
+  // Past rewards would give the agent away, the cover would hide the end, carets blink, and a page is no larger than its
+  // picture: some could be scrolled by a few pixels.
   const style = document.createElement("style");
-  style.textContent = `* { caret-color: transparent !important } ${OUTSIDE} { display: none !important }`;
+  style.textContent = `* { caret-color: transparent !important } html { overflow: hidden !important }
+    ${OUTSIDE} { display: none !important }`;
   document.head.append(style);
 
   let mouse = SIZE.map(side => side / 2), held = false;
@@ -134,6 +136,7 @@ window.saccade = (() => {
       core.EPISODE_MAX_TIME = 2 ** 31 - 1;  // milliseconds: the longest that a timer can wait
       core.startEpisodeReal();
       await ready();
+      if (document.getElementById("terminal-target")) await sleep(250);  // it takes the focus after 200 ms
       return squeezed(said().utterance);
     },
 

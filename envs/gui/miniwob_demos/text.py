@@ -131,12 +131,14 @@ def autocomplete(page: Page) -> Step | None:
     """The beginning of a name, and then the entry of the menu that ends as it should."""
     field, entries = page.inputs[0], menu(page)
     start, end = (*page.quoted, "")[:2]
-    is_right = field.value.startswith(start) and field.value.endswith(end)
-    if is_right and not entries and not field.covers(page.mouse):  # the mouse has picked it
+    is_begun, is_picked = field.value.startswith(start), not entries and not field.covers(page.mouse)
+    if is_begun and is_picked and field.value.endswith(end):
         return page.click(page.submit)
-    if field.value != start:
+    if is_picked or not is_begun:
         return page.write(field, start)
     entry = next((each for each in entries if each.text.startswith(start) and each.text.endswith(end)), None)
+    if entry and field.focus and not entry.place and entry.text.startswith(field.value):
+        return page.type(entry.text[len(field.value)])  # it will come up
     return page.click(entry) if entry else page.wait(400, "the menu")
 
 

@@ -120,6 +120,6 @@ def test_demonstrations_of_other_seeds():
         return give_up_early(env)
 
     ends = {task: job.result() for task, job in in_threads(sorted(SOLVERS), play).items()}
-    failed = [end for end in ends.values() if end]
+    failed = [end for task, end in ends.items() if end and task != "generate-number"]  # no number counts as even there
     assert len(failed) > 30
     assert all(info["cause"] == "failed" and 0 <= reward < 1 for reward, info in failed)
