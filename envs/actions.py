@@ -19,7 +19,7 @@ from typing import Any, Literal, Protocol
 
 from saccade.envs.errors import ActionError, near
 
-Kind = Literal["x", "y", "int", "float", "str", "ref", "bool", "list"]
+Kind = Literal["x", "y", "int", "float", "str", "ref", "bool", "list", "texts"]
 Value = int | float | str | bool | list[Any]
 MAX_ACTION_LENGTH = 10_000
 _HUGE = 1e300
@@ -38,7 +38,7 @@ class Param:
 
     Attributes:
         kind: `x` and `y` are pixels of the delivered picture (a `CoordinateCodec` may rewrite them); `ref` names an
-            element; the others are what they say.
+            element; `texts` is one string or a list of them; the others are what they say.
         default: value when the argument is left out; without one it is required.
         choices: allowed values; empty for any.
     """
@@ -72,6 +72,10 @@ class Param:
                 if isinstance(value, list):
                     return value
                 raise ActionError(f"{name} must be a list, got {_short(value)}")
+            case "texts" if isinstance(value, list):
+                if value and all(isinstance(item, str) for item in value):
+                    return value
+                raise ActionError(f"{name} must be a quoted string or a list of them, got {_short(value)}")
         if not isinstance(value, str):
             raise ActionError(f"{name} must be a quoted string, got {_short(value)}")
         if self.choices and value not in self.choices:
@@ -170,7 +174,10 @@ class ActionSet:
 
     def sample(self, rng: random.Random, size: tuple[int, int]) -> str:
         """Write a random well-formed call; coordinates fall inside the picture."""
-        spec = rng.choice(list(self.verbs.values()))
+        return self.sample_of(rng.choice(list(self.verbs.values())), rng, size)
+
+    def sample_of(self, spec: Verb, rng: random.Random, size: tuple[int, int]) -> str:
+        """Write a random well-formed call of one verb."""
         values = [_sample(param, rng, size) for param in spec.params.values()]
         return f"{spec.name}({', '.join(map(repr, values))})"
 
@@ -250,7 +257,7 @@ def _sample(param: Param, rng: random.Random, size: tuple[int, int]) -> Value:
             return f"e{rng.randrange(10)}"
         case "list":
             return []
-        case "str":
+        case "str" | "texts":
             return "".join(rng.choices("abcdefgh", k=4))
 
 

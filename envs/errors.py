@@ -40,6 +40,8 @@ class StoreError(SaccadeError, OSError):
 def near(name: str, known: Iterable[str], label: str = "known") -> str:
     """Say which known name was probably meant: `Did you mean 'x'? known: a, b, x`."""
     names = sorted(known)
+    if not names:
+        return f"{label}: none"
     close = difflib.get_close_matches(name, names, n=1, cutoff=0.5)
     hint = f"did you mean {close[0]!r}? " if close else ""
     return f"{hint}{label}: {', '.join(names)}"

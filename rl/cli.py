@@ -1,4 +1,4 @@
-"""The command line: `saccade envs | tiny | train | eval | card | replay | doctor`."""
+"""The command line: `saccade envs | tiny | train | eval | card | play | replay | doctor`."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ import tyro
 from rich.console import Console
 
 from saccade.envs.errors import SaccadeError
-from saccade.rl.commands import CONSOLE, Card, Doctor, Envs, Eval, Replay, Tiny, Train, escape_markup
+from saccade.rl.commands import CONSOLE, Card, Doctor, Envs, Eval, Play, Replay, Tiny, Train, escape_markup
 
 COMMANDS: dict[str, tuple[type[Any], Callable[[Any], int]]] = {
     "envs": (Envs, Envs.run),
@@ -21,6 +21,7 @@ COMMANDS: dict[str, tuple[type[Any], Callable[[Any], int]]] = {
     "train": (Train, Train.go),
     "eval": (Eval, Eval.run),
     "card": (Card, Card.run),
+    "play": (Play, Play.run),
     "replay": (Replay, Replay.run),
     "doctor": (Doctor, Doctor.run),
 }

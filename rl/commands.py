@@ -5,18 +5,22 @@ from __future__ import annotations
 import dataclasses
 import sys
 import webbrowser
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from contextlib import closing, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import tyro
 
 from saccade.envs.errors import ConfigError
-from saccade.envs.task import import_module
+from saccade.envs.task import Split, import_module
 from saccade.rl.config import TrainConfig
 from saccade.rl.display import make_console
 from saccade.rl.tiny_start import GrowConfig
+
+if TYPE_CHECKING:
+    from saccade.envs.play import Game
 
 CONSOLE = make_console()
 
@@ -44,12 +48,14 @@ class Envs:
 
     def run(self) -> int:
         """Print a table, or one environment's instructions, actions, settings and first observation."""
-        from saccade.envs import ENVIRONMENTS
+        from saccade.envs import ENVIRONMENTS, YOURS
+        from saccade.envs.gui.miniwob_tasks import TASKS
         from saccade.envs.task import TaskSource, settings_of
         from saccade.rl.display import table
 
         if self.env is None:
-            rows = [[name, entry.split(":")[0].split(".")[2]] for name, entry in ENVIRONMENTS.items()]
+            rows = [[name, entry.split(":")[0].split(".")[2]] for name, entry in (ENVIRONMENTS | YOURS).items()]
+            rows.append([f"saccade/MiniWoB-<task>-v0, {len(TASKS)} tasks: {', '.join(TASKS[:3])}, ...", "gui"])
             CONSOLE.print(table("Environments", ["id", "family"], rows))
             CONSOLE.print("saccade envs ID shows one.")
             return 0
@@ -177,6 +183,66 @@ class Card:
         from saccade.rl.card import card_command
 
         return card_command(self, CONSOLE)
+
+
+@dataclass(frozen=True)
+class Play:
+    """Play an environment yourself, in a browser or in the terminal; the episodes are recorded."""
+
+    env: Annotated[str, tyro.conf.Positional]
+    """An environment, written `saccade/Shapes-v0?level=2`."""
+    seed: int = 0
+    """Of the first task; the next one has the next seed."""
+    split: Split = "train"
+    """`test` is held out from training."""
+    out: str = "runs/play"
+    """Folder for the replay; episodes are added to those that were played there before."""
+    episodes: int | None = None
+    """Stop after so many; by default with `:quit` or Ctrl-C."""
+    terminal: bool = False
+    """Play in the terminal: an action a line, the picture in `now.png` of the folder."""
+    port: int = 8800
+    """Of the page; 0 for any that is free."""
+    open: bool = True
+    """Open the page in the default browser."""
+
+    def run(self) -> int:
+        """Play, and say where the episodes are."""
+        from saccade.envs.play import Game
+        from saccade.envs.replay import ReplayStore
+        from saccade.envs.task import TaskSource
+
+        source = TaskSource.parse(self.env)
+        source.check()
+        folder = Path(self.out)
+        with ReplayStore.create(folder / "replay", run_id="play") as store:
+
+            def make() -> Game:
+                return Game(source, store, seed=self.seed, split=self.split, episodes=self.episodes)
+
+            with suppress(KeyboardInterrupt):
+                self._in_terminal(make, folder) if self.terminal else self._in_window(make)
+            if next(store.records(), None):
+                CONSOLE.print(f"replay: saccade replay {folder}", highlight=False, soft_wrap=True)
+        return 0
+
+    def _in_terminal(self, make: Callable[[], Game], folder: Path) -> None:
+        from saccade.envs.play_terminal import play_in_terminal
+
+        def tell(text: str) -> None:
+            CONSOLE.print(text, highlight=False, markup=False, soft_wrap=True)
+
+        with closing(make()) as game:
+            play_in_terminal(game, folder, lambda: input("> "), tell)
+
+    def _in_window(self, make: Callable[[], Game]) -> None:
+        from saccade.envs.play_window import Window
+
+        with Window(make, self.port) as window:
+            CONSOLE.print(f"{window.url} (stop with Ctrl-C)", highlight=False, soft_wrap=True)
+            if self.open and sys.stdout.isatty():
+                webbrowser.open(window.url)
+            window.serve()
 
 
 @dataclass(frozen=True)

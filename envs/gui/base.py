@@ -26,8 +26,9 @@ from saccade.envs.actions import STR, Call, Param, X, Y, verb
 from saccade.envs.core import LanguageEnv
 from saccade.envs.errors import ActionError, ConfigError, WorldFailure
 from saccade.envs.gui.browser import BrowserHost, host
-from saccade.envs.gui.site import Site
+from saccade.envs.gui.site import Reach
 from saccade.envs.gui.tab import Tab
+from saccade.envs.gui.window import Window
 
 T = TypeVar("T")
 Work = Callable[[Tab], Coroutine[Any, Any, T]]
@@ -61,11 +62,13 @@ class BrowserEnv(LanguageEnv):
         base: `split`, `max_turns`, `error_penalty`, `render_mode`.
     """
 
-    site: Site
+    site: Reach
     home: str
     viewport: tuple[int, int]
     """Width and height in pixels, of the page and of the picture."""
     resets_in_page: ClassVar[bool] = False
+    max_tabs: ClassVar[int] = 1
+    """Pages that can be open at once; what a page opens beyond is closed."""
 
     def __init__(self, *, fresh_context: bool | None = None, timeout: float = 30.0, **base: Any) -> None:
         super().__init__(**base)
@@ -73,7 +76,7 @@ class BrowserEnv(LanguageEnv):
             raise ConfigError(f"timeout must be > 0 seconds, got {timeout}")
         self.fresh_context = not self.resets_in_page if fresh_context is None else fresh_context
         self.timeout = timeout
-        self._held: dict[BrowserHost, Tab] = {}  # shared with the finalizer; keyed, as a forked child has another host
+        self._held: dict[BrowserHost, Window] = {}  # shared with the finalizer; a forked child has another host
         weakref.finalize(self, _discard, self._held)
 
     def open_page(self, work: Work[T]) -> T:
@@ -81,14 +84,14 @@ class BrowserEnv(LanguageEnv):
         owner = host()
 
         async def renew() -> T:
-            tab = self._held.get(owner)
-            if tab is None or not tab.alive or self.fresh_context:
+            window = self._held.get(owner)
+            if window is None or not window.alive or self.fresh_context:
                 _discard(self._held)
-                tab = self._held[owner] = await owner.open(self.site, self.viewport)
-                await tab.run(tab.goto(self.home), self.timeout)
-            elif not self.resets_in_page:
-                await tab.run(tab.goto(self.home), self.timeout)
-            return await tab.run(work(tab), self.timeout)
+                window = self._held[owner] = await owner.open(self.site, self.viewport, self.max_tabs)
+                await window.run(window.front.goto(self.home), self.timeout)
+            else:
+                await window.run(self._again(window), self.timeout)
+            return await window.run(work(window.front), self.timeout)
 
         try:
             return owner.call(renew(), OPENING + 2 * self.timeout)
@@ -99,10 +102,10 @@ class BrowserEnv(LanguageEnv):
     def on_page(self, work: Work[T]) -> T:
         """Run `work` on the page of this episode; `WorldFailure` if the page is gone."""
         owner = host()
-        tab = self._held.get(owner)
-        if tab is None:
+        window = self._held.get(owner)
+        if window is None:
             raise WorldFailure("the page of this episode is gone")
-        return owner.call(tab.run(work(tab), self.timeout), self.timeout + GRACE)
+        return owner.call(window.run(work(window.front), self.timeout), self.timeout + GRACE)
 
     def check(self, call: Call) -> None:
         """Raise `ActionError` for a click outside the picture or a text that no keyboard writes."""
@@ -132,13 +135,20 @@ class BrowserEnv(LanguageEnv):
         else:
             await tab.press(str(call.args["key"]))
 
+    async def _again(self, window: Window) -> None:
+        """Make a window of the episode before ready for the next."""
+        while len(window.tabs) > 1:
+            await window.close_tab()
+        if not self.resets_in_page:
+            await window.front.goto(self.home)
+
     def close(self) -> None:
         """Close the page; the browser stays for other environments."""
         _discard(self._held)
         super().close()
 
 
-def _discard(held: dict[BrowserHost, Tab]) -> None:
+def _discard(held: dict[BrowserHost, Window]) -> None:
     while held:
-        owner, tab = held.popitem()
-        owner.discard(tab)
+        owner, window = held.popitem()
+        owner.discard(window)

@@ -1,6 +1,6 @@
 """One headless Chromium a process, owned by one asyncio thread; plain synchronous calls for everybody else.
 
-    tab = host().call(host().open(site, (64, 64)), timeout=30)
+    window = host().call(host().open(site, (64, 64)), timeout=30)
 
 `host()` returns the process-wide `BrowserHost` and starts it on first use; a forked or spawned process gets its own.
 Environments call it from any thread, also inside a running event loop. A page that crashes, hangs or goes away is a
@@ -24,8 +24,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from saccade.envs.errors import ConfigError, WorldFailure
-from saccade.envs.gui.site import Site
+from saccade.envs.gui.site import Reach
 from saccade.envs.gui.tab import Tab
+from saccade.envs.gui.window import Window
 
 if TYPE_CHECKING:
     from playwright.async_api import Browser, Playwright
@@ -109,7 +110,7 @@ class BrowserHost:
         self.browser_pid: int | None = None
         self._playwright: Playwright | None = None
         self._browser: Browser | None = None
-        self._shared: dict[tuple[str, Site, tuple[int, int]], Tab] = {}
+        self._shared: dict[tuple[str, Reach, tuple[int, int]], Window] = {}
         self._background: set[asyncio.Task[None]] = set()
         self._loop = asyncio.new_event_loop()
         self._launching = asyncio.Lock()
@@ -142,10 +143,10 @@ class BrowserHost:
         finally:
             future.cancel()
 
-    def discard(self, tab: Tab) -> None:
-        """Close a tab without waiting; safe in finalizers and after a fork."""
+    def discard(self, window: Window) -> None:
+        """Close a window without waiting; safe in finalizers and after a fork."""
         if os.getpid() == self.process and self._loop.is_running():
-            self._loop.call_soon_threadsafe(self._close_soon, tab)
+            self._loop.call_soon_threadsafe(self._close_soon, window)
 
     def kill(self) -> None:
         """Kill the browser process at once; the next `open` launches another."""
@@ -168,27 +169,31 @@ class BrowserHost:
 
     # In the browser's thread.
 
-    async def open(self, site: Site, viewport: tuple[int, int]) -> Tab:
-        """A blank tab in a context of its own, which can reach `site` only; launches the browser where needed."""
+    async def open(self, site: Reach, viewport: tuple[int, int], max_tabs: int = 1) -> Window:
+        """A window with a blank tab in a context of its own, which can reach `site` only.
+
+        The browser is launched where needed.
+        """
         async with self._opening:
             browser = await self._running_browser()
             try:
-                return await asyncio.wait_for(Tab.open(browser, site, viewport), OPEN_TIMEOUT)
+                return await asyncio.wait_for(Window.open(browser, site, viewport, max_tabs), OPEN_TIMEOUT)
             except Exception as error:
                 if not _is_lost(error) or await _answers(browser):
                     raise
             await self._lose(browser)
-            return await asyncio.wait_for(Tab.open(await self._running_browser(), site, viewport), OPEN_TIMEOUT)
+            browser = await self._running_browser()
+            return await asyncio.wait_for(Window.open(browser, site, viewport, max_tabs), OPEN_TIMEOUT)
 
-    async def shared(self, path: str, site: Site, viewport: tuple[int, int]) -> Tab:
-        """A tab at `path` that stays open for the whole process; take its `lock` while using it."""
+    async def shared(self, path: str, site: Reach, viewport: tuple[int, int]) -> Tab:
+        """A tab at `path` that stays open for the whole process; take its window's `lock` while using it."""
         key = (path, site, viewport)
         async with self._sharing:
-            tab = self._shared.get(key)
-            if tab is None or not tab.alive:
-                tab = self._shared[key] = await self.open(site, viewport)
-                await tab.goto(path)
-        return tab
+            window = self._shared.get(key)
+            if window is None or not window.alive:
+                window = self._shared[key] = await self.open(site, viewport)
+                await window.front.goto(path)
+        return window.front
 
     async def _running_browser(self) -> Browser:
         async with self._launching:
@@ -245,14 +250,14 @@ class BrowserHost:
         if self._browser is browser:
             self.browser_pid = None  # the number may soon be another process's
 
-    def _close_soon(self, tab: Tab) -> None:
-        task = self._loop.create_task(self._close_tab(tab))
+    def _close_soon(self, window: Window) -> None:
+        task = self._loop.create_task(self._close_window(window))
         self._background.add(task)
         task.add_done_callback(self._background.discard)
 
-    async def _close_tab(self, tab: Tab) -> None:
+    async def _close_window(self, window: Window) -> None:
         try:
-            await asyncio.wait_for(tab.close(), 10)
+            await asyncio.wait_for(window.close(), 10)
         except TimeoutError:
             self.kill()  # a browser that cannot close a page any more serves nobody
 

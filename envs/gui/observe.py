@@ -116,8 +116,8 @@ async def _sheet(scenes: Sequence[Scene], side: int) -> bytes:
         await tab.evaluate(f"scene.sheet({drawn}, {scenes[0].size}, {side // scenes[0].size})")
         return await tab.screenshot()
 
-    async with tab.lock:
-        return await tab.run(draw(tab))
+    async with tab.window.lock:
+        return await tab.window.run(draw(tab))
 
 
 def _cut(png: bytes, count: int, size: int) -> list[Image]:

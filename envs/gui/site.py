@@ -1,7 +1,11 @@
-"""What a tab may reach: the files of one folder, under an origin that exists nowhere.
+"""What a window may reach.
 
 Site(ASSETS).get("http://saccade.local/scene.html")     # (bytes, "text/html")
-Site(ASSETS).get("http://example.com/")                 # None: the request is aborted
+Site(ASSETS).allows("http://example.com/")              # False: the request is aborted
+Hosts("http://127.0.0.1:7770")                          # a server of your own, and nothing else
+
+`Site` is a folder of files under an origin that exists nowhere. `Hosts` are real servers: requests to them are made by
+Playwright's driver, as the browser itself resolves no host name at all.
 """
 
 from __future__ import annotations
@@ -10,7 +14,13 @@ import functools
 import mimetypes
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING, Protocol
 from urllib.parse import unquote, urlsplit
+
+from saccade.envs.errors import ConfigError
+
+if TYPE_CHECKING:
+    from playwright.async_api import Route
 
 ORIGIN = "http://saccade.local"
 ASSETS = Path(__file__).parent / "assets"
@@ -18,11 +28,28 @@ FONTS = {".woff2": "font/woff2"}
 """Media types that `mimetypes` lacks on some machines."""
 
 
+class Reach(Protocol):
+    """What the pages of a window may load."""
+
+    def allows(self, url: str) -> bool:
+        """Whether a page may go to this address."""
+
+    async def serve(self, route: Route) -> None:
+        """Answer a request, or abort it."""
+
+
 @dataclass(frozen=True)
 class Site:
-    """The files below `root`, served read-only."""
+    """The files below `root`, served read-only.
+
+    Attributes:
+        root: the folder.
+        page: the file, in the folder or anywhere, that is shown at every address without a file name, such as `/cart`;
+            none if empty.
+    """
 
     root: Path
+    page: str = ""
 
     def get(self, url: str) -> tuple[bytes, str] | None:
         """Content and media type of a file of this site; `None` for any other address, `..` and links out included."""
@@ -32,10 +59,60 @@ class Site:
         path = unquote(parts.path).lstrip("/")
         if "\0" in path:
             return None
+        if self.page and "." not in path:
+            file = self.root / self.page
+            return _read(file, file.stat().st_mtime_ns)
         file = (self.root / path).resolve()
         if not file.is_relative_to(self.root.resolve()) or not file.is_file():
             return None
         return _read(file, file.stat().st_mtime_ns)
+
+    def allows(self, url: str) -> bool:
+        """Whether there is such a file."""
+        return self.get(url) is not None
+
+    async def serve(self, route: Route) -> None:
+        """Answer a request for a file of the site; abort any other."""
+        found = self.get(route.request.url) if route.request.method == "GET" else None
+        if found is None:
+            await route.abort("blockedbyclient")
+        else:
+            await route.fulfill(body=found[0], content_type=found[1])
+
+
+class Hosts:
+    """Real servers, by their origins.
+
+    Args:
+        *origins: such as `http://127.0.0.1:7770`; ports count.
+    """
+
+    def __init__(self, *origins: str) -> None:
+        for origin in origins:
+            parts = urlsplit(origin)
+            if parts.scheme not in ("http", "https") or not parts.netloc or parts.path.strip("/"):
+                raise ConfigError(f"an origin is written like http://127.0.0.1:7770, got {origin!r}")
+        self.origins = frozenset(_origin(origin) for origin in origins)
+
+    def allows(self, url: str) -> bool:
+        """Whether the address is on one of the servers."""
+        return _origin(url) in self.origins
+
+    async def serve(self, route: Route) -> None:
+        """Pass a request on to its server, redirects back to the browser; abort any other."""
+        if self.allows(route.request.url):
+            await route.fulfill(response=await route.fetch(max_redirects=0, timeout=20_000))
+        else:
+            await route.abort("blockedbyclient")
+
+
+def _origin(url: str) -> str:
+    try:
+        parts = urlsplit(url)
+        port = parts.port or {"http": 80, "https": 443}.get(parts.scheme, 0)
+    except ValueError:
+        return ""
+    return f"{parts.scheme}://{parts.hostname}:{port}" if parts.scheme in ("http", "https") else ""
 
 
 @functools.lru_cache(maxsize=512)

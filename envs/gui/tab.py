@@ -1,7 +1,4 @@
-"""One page in a browser context of its own; every coroutine runs in the browser's thread.
-
-Cookies, storage, caches and focus are the context's, so that two tabs never see each other. Dialogs are dismissed,
-popups closed, downloads refused, service workers blocked, and only the tab's `Site` can be reached.
+"""One page of a browser window; every coroutine runs in the browser's thread.
 
 Input and pictures go through raw Chrome DevTools Protocol messages: they are sent together and cost one wait.
 """
@@ -12,95 +9,68 @@ import asyncio
 import base64
 import contextlib
 from collections.abc import Coroutine
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urljoin
 
 from saccade.envs.errors import WorldFailure
-from saccade.envs.gui.site import ORIGIN, Site
+from saccade.envs.gui.site import ORIGIN
 
 if TYPE_CHECKING:
-    from playwright.async_api import Browser, BrowserContext, CDPSession, Dialog, Page, Route
+    from playwright.async_api import CDPSession, Dialog, FileChooser, Page
 
-T = TypeVar("T")
+    from saccade.envs.gui.window import Window
 
 TWO_FRAMES = "new Promise(done => requestAnimationFrame(() => requestAnimationFrame(() => done(true))))"
+QUIET = """new Promise(done => {
+  let changed = false, quiet = 0;
+  const end = performance.now() + 100;
+  const watch = new MutationObserver(() => { changed = true; });
+  watch.observe(document, { subtree: true, childList: true, attributes: true, characterData: true });
+  const frame = () => {
+    quiet = changed ? 0 : quiet + 1;
+    changed = false;
+    if (quiet >= 2 || performance.now() >= end) { watch.disconnect(); done(true); } else requestAnimationFrame(frame);
+  };
+  requestAnimationFrame(frame);
+})"""
+"""Ends after two animation frames in which the document did not change, or after 100 ms."""
+
+MODIFIER_BITS = {"Alt": 1, "Control": 2, "ControlOrMeta": 2, "Meta": 4, "Shift": 8}
+LOADING = 1.0
+"""Seconds that a page which never stops loading is waited for."""
+COMING = 5.0
+"""Seconds that a page which another one opens may take to be there."""
+REMEMBERED = 5
+"""Dialogs of which the words are kept, and how many characters of each is `REMEMBERED` times forty."""
 
 
 class Tab:
-    """A page that one environment owns; made by `BrowserHost.open`."""
+    """A page that one environment owns; made by `Window`."""
 
-    def __init__(self, context: BrowserContext, page: Page, cdp: CDPSession, site: Site) -> None:
-        self.lock = asyncio.Lock()
-        self.popups = 0
-        """How many windows the page tried to open; each was closed."""
+    def __init__(self, page: Page, cdp: CDPSession, window: Window) -> None:
         self.page = page
+        self.window = window
+        self.dialogs: list[str] = []
+        """What dialogs said since `take_dialogs`; alerts are accepted, everything else is dismissed."""
         self._cdp = cdp
-        self._context = context
-        self._site = site
-        self._loading = 0  # requests that wait for their answer
-        self._gone: asyncio.Future[str] = asyncio.get_running_loop().create_future()
-
-    @classmethod
-    async def open(cls, browser: Browser, site: Site, viewport: tuple[int, int]) -> Tab:
-        """A blank page of `viewport` (width, height) CSS pixels, one picture pixel each."""
-        context = await browser.new_context(
-            viewport={"width": viewport[0], "height": viewport[1]},
-            device_scale_factor=1,
-            accept_downloads=False,
-            service_workers="block",
-            locale="en-US",
-            timezone_id="UTC",
-            color_scheme="light",
-            reduced_motion="reduce",
-        )
-        try:
-            page = await context.new_page()
-            tab = cls(context, page, await context.new_cdp_session(page), site)
-            await context.route("**/*", tab._serve)
-        except BaseException:
-            with contextlib.suppress(Exception):  # the first error says more than the failing clean-up
-                await context.close()
-            raise
-        page.on("crash", lambda _: tab.abandon("the page crashed"))
-        page.on("close", lambda _: tab.abandon("the page was closed"))
-        page.on("dialog", _dismiss)
-        context.on("close", lambda _: tab.abandon("the browser went away"))
-        context.on("page", tab._close_popup)
-        return tab
-
-    @property
-    def alive(self) -> bool:
-        """Whether the page can still be used."""
-        return not self._gone.done()
-
-    def abandon(self, why: str) -> None:
-        """Never use this tab again; whoever waits for it gets a `WorldFailure`."""
-        if not self._gone.done():
-            self._gone.set_result(why)
-
-    async def run(self, work: Coroutine[Any, Any, T], timeout: float | None = None) -> T:
-        """Await `work` on this tab; `WorldFailure` as soon as the page is gone, or after `timeout` seconds.
-
-        What did not end in time may still be going on in the page, so the tab is abandoned then.
-        """
-        task = asyncio.ensure_future(work)
-        try:
-            either: set[asyncio.Future[Any]] = {task, self._gone}
-            done, _ = await asyncio.wait(either, timeout=timeout, return_when=asyncio.FIRST_COMPLETED)
-            if not done:
-                self.abandon(f"the page did not answer within {timeout:g} s")
-            if self._gone.done():
-                raise WorldFailure(self._gone.result())
-            return task.result()
-        except asyncio.CancelledError:
-            self.abandon("the page did not answer in time")
-            raise
-        finally:
-            if not task.cancel() and not task.cancelled():
-                task.exception()  # retrieved, so that asyncio does not report it again
+        self._world: int | None = None
+        self._files: asyncio.Future[FileChooser] | None = None
+        page.on("crash", lambda _: window.abandon("the page crashed"))
+        page.on("dialog", self._answer)
+        page.on("filechooser", self._choose)  # from the beginning, or it would be on too late
 
     async def goto(self, path: str) -> None:
-        """Navigate to a page of the site and wait until it has loaded."""
-        await self.page.goto(f"{ORIGIN}/{path}", wait_until="load")
+        """Navigate to a page of the site, or to an address, and wait until it has loaded."""
+        await self.page.goto(urljoin(f"{ORIGIN}/", path), wait_until="load")
+
+    async def watch(self) -> None:
+        """Tell the window when the page begins to open another one, which is there only some time later."""
+        self._cdp.on("Page.windowOpen", lambda _: self.window.expect())
+        await self._cdp.send("Page.enable")
+
+    async def forget(self) -> None:
+        """Forget the history, so that nothing leads back."""
+        await self._cdp.send("Page.resetNavigationHistory")
 
     async def evaluate(self, expression: str) -> Any:
         """The JSON value of a JavaScript expression in the page; promises are awaited."""
@@ -113,23 +83,57 @@ class Tab:
             raise WorldFailure(f"a script of the page failed: {message[:500]}")
         return reply["result"].get("value")
 
-    async def click(self, x: float, y: float) -> None:
-        """A left click of the real mouse, in pixels of the viewport."""
-        await asyncio.gather(*self.mouse(x, y))
+    async def aside(self, expression: str) -> Any:
+        """The JSON value of an expression in a script world of our own, whose functions the page cannot replace.
 
-    def mouse(self, x: float, y: float) -> list[Coroutine[Any, Any, Any]]:
+        Raises:
+            Error: of Playwright, if the page navigated meanwhile.
+        """
+        if self._world is None:
+            tree = await self._cdp.send("Page.getFrameTree")
+            frame = {"frameId": tree["frameTree"]["frame"]["id"], "worldName": "saccade"}
+            self._world = (await self._cdp.send("Page.createIsolatedWorld", frame))["executionContextId"]
+        try:
+            reply = await self._cdp.send(
+                "Runtime.evaluate",
+                {"expression": expression, "returnByValue": True, "awaitPromise": True, "contextId": self._world},
+            )
+        except Exception:
+            self._world = None  # a new document has new worlds
+            raise
+        if "exceptionDetails" in reply:
+            raise WorldFailure(f"a script of ours failed: {str(reply['exceptionDetails'])[:500]}")
+        return reply["result"].get("value")
+
+    async def click(self, x: float, y: float, button: str = "left", count: int = 1, modifiers: int = 0) -> None:
+        """A click of the real mouse, in CSS pixels of the viewport; `modifiers` as in `MODIFIER_BITS`."""
+        await asyncio.gather(*self.mouse(x, y, button, count, modifiers))
+
+    def mouse(
+        self, x: float, y: float, button: str = "left", count: int = 1, modifiers: int = 0
+    ) -> list[Coroutine[Any, Any, Any]]:
         """The messages of a click (move, press, release), to be gathered with others; Chromium keeps their order."""
-        place = {"x": x, "y": y}
-        button = place | {"button": "left", "clickCount": 1}
-        return [
-            self._cdp.send("Input.dispatchMouseEvent", {"type": "mouseMoved", **place}),
-            self._cdp.send("Input.dispatchMouseEvent", {"type": "mousePressed", **button}),
-            self._cdp.send("Input.dispatchMouseEvent", {"type": "mouseReleased", **button}),
-        ]
+        messages = [self.mouse_event("mouseMoved", x, y, modifiers=modifiers)]
+        for number in range(1, count + 1):
+            messages.append(self.mouse_event("mousePressed", x, y, button, number, modifiers))
+            messages.append(self.mouse_event("mouseReleased", x, y, button, number, modifiers))
+        return messages
+
+    def mouse_event(
+        self, kind: str, x: float, y: float, button: str = "none", count: int = 0, modifiers: int = 0, held: int = 0
+    ) -> Coroutine[Any, Any, Any]:
+        """One message about the mouse; `held` is 1 while the left button is down."""
+        event = {"type": kind, "x": x, "y": y, "button": button, "clickCount": count, "modifiers": modifiers}
+        return self._cdp.send("Input.dispatchMouseEvent", event | {"buttons": held} if held else event)
+
+    async def wheel(self, x: float, y: float, delta_x: float, delta_y: float) -> None:
+        """Turn the mouse wheel with the mouse at a pixel."""
+        event = {"type": "mouseWheel", "x": x, "y": y, "deltaX": delta_x, "deltaY": delta_y}
+        await self._cdp.send("Input.dispatchMouseEvent", event)
 
     async def point(self, x: float, y: float) -> None:
         """Move the mouse to a pixel without a click."""
-        await self._cdp.send("Input.dispatchMouseEvent", {"type": "mouseMoved", "x": x, "y": y})
+        await self.mouse_event("mouseMoved", x, y)
 
     async def type(self, text: str) -> None:
         """Press the keys of `text`; what no key writes is inserted."""
@@ -140,47 +144,62 @@ class Tab:
         await self.page.keyboard.press(key)
 
     async def settle(self) -> None:
-        """Wait for two animation frames, and for what was being loaded then: handlers and late pictures are done.
+        """Wait until nothing is being loaded and the document is quiet: handlers and late pictures are done.
 
-        A page that never stops loading is given a second.
+        A page that never stops loading is given a second, one that never stops changing a tenth, and one that it opens
+        `COMING` seconds.
         """
-        await self.evaluate(TWO_FRAMES)
-        if self._loading:
-            deadline = asyncio.get_running_loop().time() + 1.0
-            while self._loading and asyncio.get_running_loop().time() < deadline:
-                await asyncio.sleep(0.005)
-            await self.evaluate(TWO_FRAMES)
+        clock = asyncio.get_running_loop().time
+        began = clock()
+        while True:
+            quiet = await self._quiet()
+            if clock() - began >= (COMING if self.window.coming else LOADING):
+                return
+            if quiet and not self.window.loading and not self.window.coming:
+                return
+            await asyncio.sleep(0.002)
 
-    async def screenshot(self) -> bytes:
-        """The viewport as PNG bytes; a frame is drawn for it, so that it shows the page as it is now."""
-        shot = await self._cdp.send("Page.captureScreenshot", {"format": "png", "optimizeForSpeed": True})
+    async def _quiet(self) -> bool:
+        """Wait for the document; false if it was replaced meanwhile."""
+        try:
+            await self.aside(QUIET)
+        except Exception as error:
+            if not self.window.alive or isinstance(error, WorldFailure):
+                raise
+            return self.page.is_closed()  # then there is nothing to wait for
+        return True
+
+    async def screenshot(self, clip: tuple[int, int] | None = None, scale: float = 1.0) -> bytes:
+        """The viewport, or its top left `clip` (width, height), as PNG bytes of `scale` pixels for each CSS pixel.
+
+        A frame is drawn for it, so that it shows the page as it is now.
+        """
+        wanted: dict[str, Any] = {"format": "png", "optimizeForSpeed": True}
+        if clip:
+            wanted["clip"] = {"x": 0, "y": 0, "width": clip[0], "height": clip[1], "scale": scale}
+        shot = await self._cdp.send("Page.captureScreenshot", wanted)
         return base64.b64decode(shot["data"])
 
-    async def close(self) -> None:
-        """Close the page and its context."""
-        self.abandon("the page was closed")
-        with contextlib.suppress(Exception):  # a context that is gone already is closed
-            await self._context.close()
+    def take_dialogs(self) -> list[str]:
+        """What dialogs said since the last time."""
+        said, self.dialogs = self.dialogs, []
+        return said
 
-    async def _serve(self, route: Route) -> None:
-        found = self._site.get(route.request.url) if route.request.method == "GET" else None
-        self._loading += 1
-        with contextlib.suppress(Exception):  # the page may be gone before its answer comes
-            if found is None:
-                await route.abort("blockedbyclient")
+    def expect_files(self) -> asyncio.Future[FileChooser]:
+        """The next dialog of the page that asks for files; one that nobody expects is left alone."""
+        self._files = asyncio.get_running_loop().create_future()
+        return self._files
+
+    def _choose(self, chooser: FileChooser) -> None:
+        if self._files and not self._files.done():
+            self._files.set_result(chooser)
+
+    async def _answer(self, dialog: Dialog) -> None:
+        with contextlib.suppress(Exception):  # the page may be gone
+            if dialog.type in ("alert", "beforeunload"):
+                await dialog.accept()  # dismissing the latter would keep the page from leaving
             else:
-                await route.fulfill(body=found[0], content_type=found[1])
-        self._loading -= 1
-
-    async def _close_popup(self, page: Page) -> None:
-        self.popups += 1
-        with contextlib.suppress(Exception):  # it may have closed itself
-            await page.close()
-
-
-async def _dismiss(dialog: Dialog) -> None:
-    with contextlib.suppress(Exception):  # the page may be gone
-        if dialog.type == "beforeunload":
-            await dialog.accept()  # dismissing it would keep the page from leaving
-        else:
-            await dialog.dismiss()
+                await dialog.dismiss()
+            if dialog.type != "beforeunload" and len(self.dialogs) < REMEMBERED:
+                answer = "closed" if dialog.type == "alert" else "dismissed"
+                self.dialogs.append(f"{dialog.type} {dialog.message[: REMEMBERED * 40]!r}, {answer}")

@@ -205,6 +205,7 @@ WORLDS = [
     *(
         pytest.param(id, id=id, marks=[pytest.mark.browser] if ".gui." in entry else [])
         for id, entry in ENVIRONMENTS.items()
+        if ".sites." not in entry  # they are tested in gui/sites
     ),
     "grid_walk:GridWalk-v0",
 ]

@@ -1,3 +1,4 @@
+import io
 import json
 import os
 import subprocess
@@ -20,11 +21,11 @@ def run(capsys, *arguments):
 def test_help_names_every_command(capsys):
     status, text = run(capsys)
     assert status == 0
-    for name in ("envs", "tiny", "train", "eval", "card", "replay", "doctor"):
+    for name in ("envs", "tiny", "train", "eval", "card", "play", "replay", "doctor"):
         assert f"saccade {name}" in text
 
 
-@pytest.mark.parametrize("command", ["envs", "tiny", "train", "eval", "card", "replay", "doctor"])
+@pytest.mark.parametrize("command", ["envs", "tiny", "train", "eval", "card", "play", "replay", "doctor"])
 def test_every_command_explains_itself(capsys, command):
     status, text = run(capsys, command, "--help")
     assert status == 0 and "usage: saccade " + command in text
@@ -56,6 +57,9 @@ def test_environments_are_listed_and_shown(capsys):
         (["train", "--model", "m", "--envs", "x-v0", "--rewards", "tsk=1"], "did you mean 'task'"),
         (["eval", "--envs", "saccade/Digits-v0", "--policy", "random", "--split", "tets"], "split must be one of"),
         (["replay", "./nothing"], "replay store"),
+        (["play", "saccade/Shape-v0", "--out", "RUN"], "did you mean 'saccade/Shapes-v0'"),
+        (["play", "saccade/Shapes-v0", "--out", "RUN", "--episodes", "0"], "episodes must be >= 1"),
+        (["play", "saccade/Shapes-v0", "--out", "RUN", "--split", "tets"], "--split"),
     ],
 )
 def test_a_mistake_is_one_clear_line(capsys, tmp_path, arguments, message):
@@ -88,6 +92,30 @@ def test_chance_is_evaluated_without_a_model_and_replayed(capsys, tmp_path):
     assert status == 0 and "8 episodes" in text
     status, text = run(capsys, "replay", store, "--out", str(tmp_path / "page.html"), "--no-open")
     assert status == 0 and (tmp_path / "page.html").stat().st_size > 10_000
+
+
+def test_a_person_plays_in_the_terminal(capsys, monkeypatch, tmp_path):
+    monkeypatch.setattr("sys.stdin", io.StringIO(":demo\n:do\n:new\n"))
+    out = tmp_path / "mine"
+    status, text = run(capsys, "play", "saccade/Shapes-v0?level=2", "--seed", "7", "--terminal", "--out", str(out))
+    assert status == 0 and "Answer the question" in text and "success (goal)" in text and "task 8 of train" in text
+    assert f"replay: saccade replay {out}" in text and (out / "now.png").exists()
+    monkeypatch.setattr("sys.stdin", io.StringIO("nonsense\n"))
+    again = ["play", "saccade/Digits-v0", "--terminal", "--episodes", "1", "--out", str(out), "--split", "test"]
+    assert run(capsys, *again)[0] == 0
+    status, text = run(capsys, "replay", str(out), "--verify")
+    assert status == 0 and "2 episodes" in text
+
+
+def test_the_window_of_a_person_who_plays_ends_with_ctrl_c(capsys, monkeypatch, tmp_path):
+    from saccade.envs.play_window import Window
+
+    def interrupt(window):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(Window, "serve", interrupt)
+    status, text = run(capsys, "play", "saccade/Digits-v0", "--port", "0", "--out", str(tmp_path / "mine"))
+    assert status == 0 and "http://127.0.0.1:" in text and "replay:" not in text
 
 
 def test_the_whole_way_by_command_line(capsys, tmp_path, monkeypatch):

@@ -53,7 +53,7 @@ def open_tab(tmp_path):
             (tmp_path / f"{name}.html").write_text(content)
 
         async def start():
-            tab = await host().open(Site(tmp_path), (64, 64))
+            tab = (await host().open(Site(tmp_path), (64, 64))).front
             await tab.goto(f"{next(iter(pages))}.html")
             return tab
 
@@ -62,11 +62,11 @@ def open_tab(tmp_path):
 
     yield open_
     for tab in tabs:
-        host().discard(tab)
+        host().discard(tab.window)
 
 
 def ask(tab, expression, timeout=20.0):
-    return host().call(tab.run(tab.evaluate(expression), timeout), timeout + 10)
+    return host().call(tab.window.run(tab.evaluate(expression), timeout), timeout + 10)
 
 
 @pytest.mark.browser
@@ -157,7 +157,7 @@ def test_a_hostile_page_reaches_no_server_and_no_file(open_tab):
         ask(tab, f"void (location.href = {address!r})")
         time.sleep(0.2)
     with pytest.raises(WorldFailure):
-        host().call(tab.run(tab.goto("missing.html")), 20)
+        host().call(tab.window.run(tab.goto("missing.html")), 20)
     server.shutdown()
     server.server_close()
     assert seen == []
@@ -169,9 +169,9 @@ def test_popups_are_closed_and_dialogs_do_not_block(open_tab):
     assert ask(tab, "alert('hi'), confirm('sure?')") is False
     ask(tab, "void window.open('page.html')")
     deadline = time.monotonic() + 10
-    while time.monotonic() < deadline and not (tab.popups == 1 and len(tab.page.context.pages) == 1):
+    while time.monotonic() < deadline and not (tab.window.popups == 1 and len(tab.page.context.pages) == 1):
         time.sleep(0.02)
-    assert (tab.popups, len(tab.page.context.pages)) == (1, 1)
+    assert (tab.window.popups, len(tab.page.context.pages)) == (1, 1)
     assert ask(tab, "document.body.textContent") == "mine"
 
 
@@ -182,12 +182,12 @@ def test_a_page_that_hangs_fails_in_time_and_harms_no_other(open_tab):
     with pytest.raises(WorldFailure, match="did not answer within"):
         ask(hung, "(() => { for (;;); })()", timeout=0.5)
     assert time.monotonic() - began < 5
-    assert not hung.alive
+    assert not hung.window.alive
     with pytest.raises(WorldFailure, match="did not answer within"):
         ask(hung, "1")
     assert ask(fine, "1 + 1") == 2
     launches = host().launches
-    host().call(hung.close(), 20)  # closes although its script still runs
+    host().call(hung.window.close(), 20)  # closes although its script still runs
     assert ask(fine, "2 + 2") == 4
     assert host().launches == launches
 
@@ -201,8 +201,8 @@ def test_a_page_that_crashes_fails_at_once(open_tab):
 
     began = time.monotonic()
     with pytest.raises(WorldFailure, match="crashed"):
-        host().call(tab.run(crash()), 30)
-    assert time.monotonic() - began < 10 and not tab.alive
+        host().call(tab.window.run(crash()), 30)
+    assert time.monotonic() - began < 10 and not tab.window.alive
 
 
 @pytest.mark.browser
@@ -309,7 +309,7 @@ if child:
 def test_a_caller_that_stops_waiting_abandons_the_tab(open_tab):
     tab = open_tab(page="x")
     with pytest.raises(WorldFailure, match="did not answer within"):
-        host().call(tab.run(tab.evaluate("new Promise(() => 0)")), timeout=0.3)
+        host().call(tab.window.run(tab.evaluate("new Promise(() => 0)")), timeout=0.3)
     with pytest.raises(WorldFailure, match="did not answer in time"):
         ask(tab, "1")
 
@@ -339,9 +339,9 @@ def test_a_chromium_that_cannot_start_is_a_clear_error():
 @pytest.mark.browser
 def test_many_pages_can_be_opened_at_once(open_tab):
     async def all_at_once():
-        tabs = await asyncio.gather(*(host().open(Site(Path()), (64, 64)) for _ in range(12)))
-        values = await asyncio.gather(*(tab.evaluate("innerWidth") for tab in tabs))
-        await asyncio.gather(*(tab.close() for tab in tabs))
+        windows = await asyncio.gather(*(host().open(Site(Path()), (64, 64)) for _ in range(12)))
+        values = await asyncio.gather(*(window.front.evaluate("innerWidth") for window in windows))
+        await asyncio.gather(*(window.close() for window in windows))
         return values
 
     assert host().call(all_at_once(), 60) == [64] * 12

@@ -156,11 +156,11 @@ def test_a_browser_that_dies_voids_the_episode_only(make, id):
 def test_a_closed_environment_holds_no_page(make, id):
     env = make(id)
     env.reset(seed=0)
-    (tab,) = env._held.values()
+    tab = next(iter(env._held.values())).front
     env.close()
     assert not env._held
     with pytest.raises(Exception, match="closed"):
-        host().call(tab.run(tab.evaluate("1")), 20)
+        host().call(tab.window.run(tab.evaluate("1")), 20)
 
 
 # Click targets.
@@ -233,7 +233,7 @@ def test_the_colours_of_the_page_are_those_of_the_goal(target):
 def test_a_group_of_episodes_takes_one_screenshot(monkeypatch):
     env = ClickTarget(split="test", level=1)
     env.reset(seed=0)
-    (tab,) = env._held.values()
+    tab = next(iter(env._held.values())).front
     taken = []
     shoot = tab.screenshot
 
@@ -379,7 +379,7 @@ def test_no_option_is_hovered_by_the_mouse_of_the_episode_before(form):
 
 def test_the_letters_of_the_form_are_the_bundled_ones(form):
     form.reset(seed=8)
-    (tab,) = form._held.values()
+    tab = next(iter(form._held.values())).front
     faces = "[...document.fonts].map(face => `${face.family} ${face.weight} ${face.status}`)"
     assert host().call(tab.evaluate(faces), 20) == ["Saccade Sans normal loaded", "Saccade Sans bold loaded"]
     used = """[...document.querySelectorAll("h1, label, input, button, output")].map(
@@ -393,7 +393,7 @@ def test_everything_of_the_form_fits_into_the_picture(form):
     beside = "Math.max(...[...document.querySelectorAll('label *, button')].map(n => n.getBoundingClientRect().right))"
     for seed in range(12):
         form.reset(seed=seed)
-        (tab,) = form._held.values()
+        tab = next(iter(form._held.values())).front
         run(form, "@Next", "@Name", "type('x')", "@Next", "@Submit")
         assert form._page["message"] == "Choose one."
         assert host().call(tab.evaluate(below), 20) <= 128 and host().call(tab.evaluate(beside), 20) <= 128

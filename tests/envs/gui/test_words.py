@@ -168,7 +168,7 @@ def test_a_word_looks_the_same_wherever_it_stands(env):
 @pytest.mark.browser
 def test_the_letters_are_the_bundled_ones_and_as_wide_as_we_think(env):
     env.reset(seed=0)
-    (tab,) = env._held.values()
+    tab = next(iter(env._held.values())).front
     script = """(async () => {
         await document.fonts.ready;
         const pen = document.createElement("canvas").getContext("2d");
