@@ -34,7 +34,7 @@ import random
 import zlib
 from abc import abstractmethod
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, ClassVar, Literal, TypeVar
 
 import gymnasium as gym
@@ -80,7 +80,7 @@ class LanguageEnv(gym.Env[dict[str, Any], str]):
     Args:
         split: `train` or `test`; they draw from disjoint seed streams and, through `draw`, from disjoint contents.
         max_turns: turns after which the episode is truncated; the class's own number by default.
-        error_penalty: subtracted from the reward of a turn whose action was not understood.
+        error_penalty: subtracted from the reward of a turn whose action was not understood, or could not be done.
         render_mode: `rgb_array` or nothing.
     """
 
@@ -279,12 +279,15 @@ class LanguageEnv(gym.Env[dict[str, Any], str]):
     def _attempt(self, action: str) -> Outcome:
         try:
             outcome = self.act(self.action_format.parse(action))
+            self._shown = outcome.observation
         except ActionError as error:
-            terms = {"action_error": -self.error_penalty} if self.error_penalty else {}
-            shown = self._shown + Observation.of(f"Error: {error}")
-            return Outcome(shown, reward=0.0 - self.error_penalty, terms=terms, error=str(error))
-        self._shown = outcome.observation
-        return outcome
+            outcome = Outcome(self._shown + Observation.of(f"Error: {error}"), error=str(error))
+        if outcome.error is None or not self.error_penalty:
+            return outcome
+        # A reward of 0 that nothing explains is no term of its own.
+        terms = dict(outcome.terms) or ({"task": outcome.reward} if outcome.reward else {})
+        terms |= {"action_error": -self.error_penalty}
+        return replace(outcome, reward=outcome.reward - self.error_penalty, terms=terms)
 
     def _fail(self, failure: WorldFailure) -> tuple[dict[str, Any], float, bool, bool, dict[str, Any]]:
         self._running = False

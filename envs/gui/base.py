@@ -37,7 +37,7 @@ KEYS = (
     *("Enter", "Tab", "Shift+Tab", "Escape", "Backspace", "Delete", "Space", "Control+a"),
     *("ArrowLeft", "ArrowRight", "ArrowUp", "ArrowDown", "Home", "End", "PageUp", "PageDown"),
 )
-"""The keys that `press` takes; chords that reach the browser itself are not among them."""
+"""The keys that `keyboard_press` takes; chords that reach the browser itself are not among them."""
 
 MAX_TYPED = 500
 
@@ -47,9 +47,9 @@ OPENING = 300.0
 GRACE = 10.0
 """Seconds that the browser's thread may be late, before the caller stops waiting for it."""
 
-CLICK = verb("click", "Press the left mouse button at a pixel.", x=X, y=Y)
-TYPE = verb("type", "Type into the focused field.", text=STR)
-PRESS = verb("press", f"Press a key: {', '.join(KEYS)}.", key=Param("str", choices=KEYS))
+CLICK = verb("mouse_click", "Press the left mouse button at a pixel.", x=X, y=Y)
+TYPE = verb("keyboard_type", "Type into the focused field.", text=STR)
+PRESS = verb("keyboard_press", f"Press a key: {', '.join(KEYS)}.", key=Param("str", choices=KEYS))
 
 
 class BrowserEnv(LanguageEnv):
@@ -109,17 +109,17 @@ class BrowserEnv(LanguageEnv):
 
     def check(self, call: Call) -> None:
         """Raise `ActionError` for a click outside the picture or a text that no keyboard writes."""
-        if call.verb == "click":
+        if call.verb == "mouse_click":
             x, y = call.args["x"], call.args["y"]
             width, height = self.picture_size
             if not (0 <= x < width and 0 <= y < height):  # type: ignore[operator]
-                raise ActionError(f"click needs 0 <= x < {width} and 0 <= y < {height}, got ({x}, {y})")
-        elif call.verb == "type":
+                raise ActionError(f"mouse_click needs 0 <= x < {width} and 0 <= y < {height}, got ({x}, {y})")
+        elif call.verb == "keyboard_type":
             text = str(call.args["text"])
             if len(text) > MAX_TYPED:
-                raise ActionError(f"type takes at most {MAX_TYPED} characters, got {len(text)}")
+                raise ActionError(f"keyboard_type takes at most {MAX_TYPED} characters, got {len(text)}")
             if not all(letter.isprintable() or letter in "\n\t" for letter in text):
-                raise ActionError(f"type takes printable characters, got {text[:40]!r}")
+                raise ActionError(f"keyboard_type takes printable characters, got {text[:40]!r}")
 
     @property
     def picture_size(self) -> tuple[int, int]:
@@ -127,10 +127,10 @@ class BrowserEnv(LanguageEnv):
         return self.viewport
 
     async def perform(self, tab: Tab, call: Call) -> None:
-        """Do a checked `click`, `type` or `press` on the page."""
-        if call.verb == "click":
+        """Do a checked `mouse_click`, `keyboard_type` or `keyboard_press` on the page."""
+        if call.verb == "mouse_click":
             await tab.click(call.args["x"], call.args["y"])  # type: ignore[arg-type]
-        elif call.verb == "type":
+        elif call.verb == "keyboard_type":
             await tab.type(str(call.args["text"]))
         else:
             await tab.press(str(call.args["key"]))

@@ -144,4 +144,4 @@ class ClickScene(BrowserEnv):
 def _solution(scene: Scene) -> Demo:
     target = scene.objects[scene.target]
     x, y = target.centre
-    return Demo(f"click({x}, {y})", thought=f"{target.name} ({x}, {y})", caption=scene.caption())
+    return Demo(f"mouse_click({x}, {y})", thought=f"{target.name} ({x}, {y})", caption=scene.caption())

@@ -113,15 +113,15 @@ class TwoPageForm(BrowserEnv):
             if page["focus"] != "Name":
                 return self._click("Name")
             if page["name"] and not page["selected"]:
-                return Demo('press("Control+a")', "replace the name", self._caption())
-            return Demo(f"type({json.dumps(form.name)})", f'enter "{form.name}"', self._caption())
+                return Demo('keyboard_press("Control+a")', "replace the name", self._caption())
+            return Demo(f"keyboard_type({json.dumps(form.name)})", f'enter "{form.name}"', self._caption())
         if page["page"] == 1:
             return self._click("Next")
         return self._click(form.choice if page["choice"] != form.choice else "Submit")
 
     def _click(self, what: str) -> Demo:
         x, y = self._page["places"][what]
-        return Demo(f"click({x}, {y})", thought=f"{what} ({x}, {y})", caption=self._caption())
+        return Demo(f"mouse_click({x}, {y})", thought=f"{what} ({x}, {y})", caption=self._caption())
 
     def _caption(self) -> str:
         places = self._page["places"]

@@ -2,7 +2,7 @@
 
     env = gym.make("saccade/ClickWord-v0", level=2)
     env.reset(seed=0)       # Click "save".
-    env.step("click(90, 31)")
+    env.step("mouse_click(90, 31)")
 
 The words are a closed list, no two closer than two letters, so that a word cannot be taken for another by a blot.
 """

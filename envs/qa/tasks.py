@@ -153,7 +153,10 @@ def make_scene(rng: np.random.Generator, kind: Kind, level: int) -> Scene:
 
 
 def other_questions(rng: np.random.Generator, scene: Scene, count: int) -> list[Asked]:
-    """Up to `count` more questions that have one right answer in a scene, of all kinds alike."""
+    """Up to `count` more questions that have one right answer in a scene.
+
+    All kinds alike, but colours twice as often: to find a thing by its shape alone is the hardest to learn.
+    """
     found: dict[Kind, list[Asked]] = {kind: [] for kind in KINDS}
     for look in (*COLOURS, *SHAPES):
         same = _left_to_right([thing for thing in scene.things if look in (thing.colour, thing.shape)])
@@ -175,7 +178,7 @@ def other_questions(rng: np.random.Generator, scene: Scene, count: int) -> list[
         kinds = [kind for kind, all_ in left.items() if all_]
         if not kinds:
             break
-        asked.append(pick(rng, left[pick(rng, kinds)]))
+        asked.append(pick(rng, left[pick(rng, [*kinds, *(kind for kind in kinds if kind == "colour")])]))
     return asked
 
 

@@ -107,6 +107,9 @@ def test_an_action_that_parsed_can_still_be_an_error():
     observation, *_, info = env.step("guess(66)")
     assert info["action_error"] == "66 is not spoken of"
     assert observation["text"] == "Shy."
+    env = begun(error_penalty=0.25)
+    _, reward, *_, info = env.step("guess(66)")
+    assert (reward, info["reward_terms"]) == (-0.25, {"action_error": -0.25})
 
 
 def test_the_horizon_truncates_and_a_single_turn_fails():

@@ -71,7 +71,7 @@ def test_demonstrations_score_one(make, id):
         reward, info = solve(env, seed)
         assert (reward, info["success"], info["cause"]) == (1.0, True, "goal")
     with pytest.raises(ResetNeeded):
-        env.step("click(1, 1)")
+        env.step("mouse_click(1, 1)")
 
 
 @each_id
@@ -87,9 +87,24 @@ def test_a_random_agent_never_breaks_it(make, id):
 
 
 HOSTILE = (
-    *("", "click", "click(5)", "click('a', 'b')", "click(-1, 5)", "click(5, 1e8)", "click(5, 100000)", "clack(1, 2)"),
-    *("__import__('os').system('true')", "click(1, 2); click(3, 4)", "<|im_start|>system"),
-    *("press('Control+w')", "press('F12')", "type('\\ud800')", "type('\\x00')", "type('" + "a" * 600 + "')"),
+    *(
+        "",
+        "mouse_click",
+        "mouse_click(5)",
+        "mouse_click('a', 'b')",
+        "mouse_click(-1, 5)",
+        "mouse_click(5, 1e8)",
+        "mouse_click(5, 100000)",
+        "clack(1, 2)",
+    ),
+    *("__import__('os').system('true')", "mouse_click(1, 2); mouse_click(3, 4)", "<|im_start|>system"),
+    *(
+        "keyboard_press('Control+w')",
+        "keyboard_press('F12')",
+        "keyboard_type('\\ud800')",
+        "keyboard_type('\\x00')",
+        "keyboard_type('" + "a" * 600 + "')",
+    ),
 )
 
 
@@ -144,7 +159,7 @@ def test_a_browser_that_dies_voids_the_episode_only(make, id):
     env = make(id, max_turns=8)
     env.reset(seed=0)
     host().kill()
-    seen, reward, terminated, truncated, info = env.step("click(1, 1)")
+    seen, reward, terminated, truncated, info = env.step("mouse_click(1, 1)")
     assert (reward, terminated, truncated, info["failure"]) == (0.0, False, True, "infra")
     assert len(seen["images"]) == 1
     assert solve(env, 0)[0] == 1.0
@@ -179,29 +194,29 @@ def test_the_wrong_object_fails_and_the_page_says_which(target):
         scene = target._scene
         assert seen["text"] == scene.goal and seen["images"][0].shape == (64, 64, 3)
         wrong = scene.objects[(scene.target + 1) % 4]
-        seen, reward, terminated, _, info = target.step(f"click{wrong.centre}")
+        seen, reward, terminated, _, info = target.step(f"mouse_click{wrong.centre}")
         assert (reward, terminated, info["cause"], info["clicked"]) == (0.0, True, "failed", wrong.name)
         assert seen["images"] == ()
 
 
 def test_a_click_on_the_background_goes_on_with_a_new_picture(target):
     first, info = target.reset(seed=0)
-    seen, reward, terminated, truncated, after = target.step("click(0, 0)")
+    seen, reward, terminated, truncated, after = target.step("mouse_click(0, 0)")
     assert (seen["text"], reward, terminated, truncated) == ("Nothing there.", 0.0, False, False)
     assert np.array_equal(seen["images"][0], first["images"][0])
     assert after["clicked"] is None and after["state_key"] == info["state_key"]
     x, y = target._scene.objects[target._scene.target].centre
-    assert target.step(f"click({x}.5, {y})")[4]["success"]
+    assert target.step(f"mouse_click({x}.5, {y})")[4]["success"]
     target.reset(seed=0)
     for _ in range(3):
-        *_, truncated, info = target.step("click(0, 0)")
+        *_, truncated, info = target.step("mouse_click(0, 0)")
     assert truncated and info["cause"] == "horizon"
 
 
 def test_one_turn_ends_on_the_background_too():
     env = ClickTarget()
     env.reset(seed=0)
-    seen, reward, terminated, _, info = env.step("click(0, 0)")
+    seen, reward, terminated, _, info = env.step("mouse_click(0, 0)")
     assert (reward, terminated, info["cause"], seen["images"]) == (0.0, True, "failed", ())
     env.close()
 
@@ -215,7 +230,7 @@ def test_a_shape_is_hit_exactly_where_it_is_drawn(target):
         for each in target._scene.objects:
             for x, y in ((each.x, each.y), (each.x + each.side - 1, each.y), (each.x + each.side // 2, each.y + 3)):
                 target.reset(seed=seed)
-                clicked = target.step(f"click({x}.5, {y}.5)")[4]["clicked"]
+                clicked = target.step(f"mouse_click({x}.5, {y}.5)")[4]["clicked"]
                 drawn = not np.array_equal(pixels[y, x], background)
                 assert (clicked == each.name) == drawn, (each, x, y)
                 checked[each.shape] += not drawn
@@ -288,7 +303,7 @@ def form():
 
 
 def at(env, what):
-    return "click({}, {})".format(*env._page["places"][what])
+    return "mouse_click({}, {})".format(*env._page["places"][what])
 
 
 def run(env, *actions):
@@ -301,22 +316,31 @@ def test_the_keyboard_alone_solves_it(form):
     form.reset(seed=1)
     asked = form._form
     index = asked.options.index(asked.choice)
-    run(form, "press('Tab')", f"type('{asked.name}')", "press('Enter')", "press('Tab')", "press('Space')")
+    run(
+        form,
+        "keyboard_press('Tab')",
+        f"keyboard_type('{asked.name}')",
+        "keyboard_press('Enter')",
+        "keyboard_press('Tab')",
+        "keyboard_press('Space')",
+    )
     for _ in range(index):
-        run(form, "press('ArrowDown')")
-    seen, reward, terminated, _, info = run(form, "press('Enter')")
+        run(form, "keyboard_press('ArrowDown')")
+    seen, reward, terminated, _, info = run(form, "keyboard_press('Enter')")
     assert (seen["text"], reward, terminated, info["success"]) == ("The form was submitted.", 1.0, True, True)
 
 
 def test_wrong_values_fail(form):
     form.reset(seed=2)
     asked = form._form
-    _, reward, terminated, _, info = run(form, "@Name", "type('Nobody')", "@Next", f"@{asked.choice}", "@Submit")
+    _, reward, terminated, _, info = run(
+        form, "@Name", "keyboard_type('Nobody')", "@Next", f"@{asked.choice}", "@Submit"
+    )
     assert (reward, terminated, info["cause"]) == (0.0, True, "failed")
     assert form._page["submitted"] == {"name": "Nobody", "choice": asked.choice}
     form.reset(seed=2)
     other = next(option for option in asked.options if option != asked.choice)
-    *_, info = run(form, "@Name", f"type('{asked.name}')", "@Next", f"@{other}", "@Submit")
+    *_, info = run(form, "@Name", f"keyboard_type('{asked.name}')", "@Next", f"@{other}", "@Submit")
     assert info["cause"] == "failed"
 
 
@@ -331,13 +355,13 @@ def test_no_goal_is_in_both_splits():
 def test_the_form_insists_and_the_text_says_so(form):
     form.reset(seed=3)
     assert "Enter a name." in run(form, "@Next")[0]["text"]
-    seen = run(form, "@Name", "type('x')", "@Next", "@Submit")[0]
+    seen = run(form, "@Name", "keyboard_type('x')", "@Next", "@Submit")[0]
     assert seen["text"].startswith("Page 2 of 2.") and "Choose one." in seen["text"]
 
 
 def test_a_demonstration_goes_on_from_wherever_the_page_is(form):
     form.reset(seed=4)
-    run(form, "@Name", "type('wrong')")
+    run(form, "@Name", "keyboard_type('wrong')")
     for turn in form.demo():
         *_, terminated, _, info = form.step(turn.action)
     assert terminated and info["success"]
@@ -356,11 +380,11 @@ def test_each_turn_shows_text_and_picture_and_has_its_key(form):
 
 def test_nothing_of_an_episode_is_left_in_the_next(form):
     clean = form.reset(seed=6)
-    run(form, "@Name", "type('<b>left over</b>')", "press('Control+a')")
+    run(form, "@Name", "keyboard_type('<b>left over</b>')", "keyboard_press('Control+a')")
     again = form.reset(seed=6)
     assert again[1] == clean[1] and again[0]["text"] == clean[0]["text"]
     assert np.array_equal(again[0]["images"][0], clean[0]["images"][0])
-    run(form, "@Name", "type('a')", "@Next")
+    run(form, "@Name", "keyboard_type('a')", "@Next")
     third = form.reset(seed=6)
     assert third[1] == clean[1] and np.array_equal(third[0]["images"][0], clean[0]["images"][0])
 
@@ -368,7 +392,7 @@ def test_nothing_of_an_episode_is_left_in_the_next(form):
 def test_no_option_is_hovered_by_the_mouse_of_the_episode_before(form):
     def by_keyboard():
         form.reset(seed=3)
-        run(form, "press('Tab')", f"type('{form._form.name}')", "press('Enter')")
+        run(form, "keyboard_press('Tab')", f"keyboard_type('{form._form.name}')", "keyboard_press('Enter')")
         return form.view.images[-1].pixels, at(form, form._form.options[0])
 
     clean, option = by_keyboard()
@@ -394,12 +418,12 @@ def test_everything_of_the_form_fits_into_the_picture(form):
     for seed in range(12):
         form.reset(seed=seed)
         tab = next(iter(form._held.values())).front
-        run(form, "@Next", "@Name", "type('x')", "@Next", "@Submit")
+        run(form, "@Next", "@Name", "keyboard_type('x')", "@Next", "@Submit")
         assert form._page["message"] == "Choose one."
         assert host().call(tab.evaluate(below), 20) <= 128 and host().call(tab.evaluate(beside), 20) <= 128
 
 
 def test_typed_markup_stays_text(form):
     form.reset(seed=7)
-    run(form, "@Name", "type('<img src=x>')", "@Next", f"@{form._form.choice}", "@Submit")
+    run(form, "@Name", "keyboard_type('<img src=x>')", "@Next", f"@{form._form.choice}", "@Submit")
     assert form._page["submitted"]["name"] == "<img src=x>"

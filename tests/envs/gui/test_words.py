@@ -80,7 +80,7 @@ def test_goal_thought_and_caption_name_the_words():
     target, (first, second) = scene.objects[scene.target], scene.objects
     x, y = target.centre
     assert scene.goal == f'Click "{target.word}".'
-    assert (demo.action, demo.thought) == (f"click({x}, {y})", f"{target.word} ({x}, {y})")
+    assert (demo.action, demo.thought) == (f"mouse_click({x}, {y})", f"{target.word} ({x}, {y})")
     assert demo.caption == "{} ({}, {}) {} ({}, {})".format(first.word, *first.centre, second.word, *second.centre)
 
 
@@ -113,14 +113,14 @@ def test_the_wrong_button_fails_and_the_page_says_which(env):
         scene = env._scene
         assert seen["text"] == scene.goal and seen["images"][0].shape == (160, 160, 3)
         wrong = scene.objects[(scene.target + 1) % 6]
-        _, reward, terminated, _, info = env.step(f"click{wrong.centre}")
+        _, reward, terminated, _, info = env.step(f"mouse_click{wrong.centre}")
         assert (reward, terminated, info["cause"], info["clicked"]) == (0.0, True, "failed", wrong.word)
 
 
 @pytest.mark.browser
 def test_a_click_beside_the_buttons_goes_on(env):
     first, _ = env.reset(seed=0)
-    seen, reward, terminated, truncated, info = env.step("click(0, 0)")
+    seen, reward, terminated, truncated, info = env.step("mouse_click(0, 0)")
     assert (seen["text"], reward, terminated, truncated) == ("Nothing there.", 0.0, False, False)
     assert np.array_equal(seen["images"][0], first["images"][0]) and info["clicked"] is None
     assert env.step(next(env.demo()).action)[4]["success"]
@@ -137,7 +137,7 @@ def test_a_button_is_hit_exactly_where_it_is_drawn(env):
         for places, hit in ((inside, each.word), (outside, None)):
             for place in places:
                 env.reset(seed=seed)
-                assert env.step(f"click{place}")[4]["clicked"] == hit, (seed, each, place)
+                assert env.step(f"mouse_click{place}")[4]["clicked"] == hit, (seed, each, place)
 
 
 @pytest.mark.browser
