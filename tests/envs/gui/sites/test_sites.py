@@ -12,6 +12,10 @@ from saccade.envs.gui.sites.base import LEVELS
 pytestmark = pytest.mark.browser
 SITES = sorted(id for id, entry in ENVIRONMENTS.items() if ".gui.sites." in entry)
 REFS = {"actions": ("ref",), "observe": ("tree",)}
+SMALL = {"viewport": (320, 200)}
+A_FEW_OR_MANY = pytest.mark.parametrize(
+    "many", [False, pytest.param(True, marks=pytest.mark.slow)], ids=["few", "many"]
+)
 
 
 @pytest.fixture(scope="module")
@@ -44,21 +48,25 @@ def solve(env, seed, **reset):
             return info, actions, pages
 
 
+@A_FEW_OR_MANY
 @pytest.mark.parametrize("id", SITES)
-def test_demonstrations_solve_every_level_with_pixels_and_with_refs(make, id):
-    for level in LEVELS:
-        for seed, settings in ((0, {}), (1, REFS), (2, {"viewport": (320, 200)})):
-            info, actions, pages = solve(make(id, level=level, **settings), seed)
-            assert info["success"], (level, seed, settings)
-            if level == 3 and settings == REFS:
-                assert actions >= 4 and len(pages) >= 3
+def test_demonstrations_solve_every_level_with_pixels_and_with_refs(make, id, many):
+    ways = (
+        [(level, each) for level in LEVELS for each in ({}, REFS, SMALL)] if many else [(1, SMALL), (2, {}), (3, REFS)]
+    )
+    for seed, (level, settings) in enumerate(ways):
+        info, actions, pages = solve(make(id, level=level, **settings), seed)
+        assert info["success"], (level, seed, settings)
+        if level == 3 and settings == REFS:
+            assert actions >= 4 and len(pages) >= 3
 
 
+@A_FEW_OR_MANY
 @pytest.mark.parametrize("id", SITES)
-def test_demonstrations_go_on_from_where_others_left(make, id):
+def test_demonstrations_go_on_from_where_others_left(make, id, many):
     env, rng = make(id, level=3, max_turns=60), random.Random(0)
     solved = played = 0
-    for seed in range(3):
+    for seed in range(4 if many else 1):
         env.reset(seed=seed)
         over = False
         for _ in range(4):  # first a few random actions
@@ -78,11 +86,12 @@ def test_demonstrations_go_on_from_where_others_left(make, id):
     assert solved == played
 
 
+@A_FEW_OR_MANY
 @pytest.mark.parametrize("id", SITES)
-def test_chance_does_not_solve_the_top_level(make, id):
+def test_chance_does_not_solve_the_top_level(make, id, many):
     env, rng = make(id, level=3, **REFS), random.Random(1)
     successes = 0
-    for seed in range(4):
+    for seed in range(8 if many else 1):
         env.reset(seed=seed)
         for _ in range(env.max_turns):
             *_, terminated, truncated, info = env.step(env.sample_action(rng))
