@@ -304,7 +304,8 @@ class _Slot:
 
     async def call(self, function: Callable[[], R]) -> R:
         """Run a function in the slot's thread; `TimeoutError` after the world's time."""
-        return await asyncio.wait_for(asyncio.wrap_future(self._worker.submit(function)), self._timeout)
+        async with asyncio.timeout(self._timeout):  # `wait_for` of Python 3.11 can swallow a cancellation
+            return await asyncio.wrap_future(self._worker.submit(function))
 
     async def environment(self, task: TaskSpec) -> gym.Env[Any, Any]:
         if task.env_key not in self._envs:

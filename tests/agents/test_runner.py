@@ -148,6 +148,7 @@ time.sleep(0.2)
 def test_interrupting_stops_a_rollout_at_once(taught_path):
     code = f"""
 import os, signal, threading, time
+signal.signal(signal.SIGINT, signal.default_int_handler)  # shells start background jobs with the signal ignored
 import grid_walk
 from saccade.agents.runner import Job, Runner, RunnerConfig
 from saccade.envs.task import TaskSource

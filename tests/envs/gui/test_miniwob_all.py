@@ -9,7 +9,7 @@ from saccade.envs.gui.miniwob import MiniWoB
 from saccade.envs.gui.miniwob_demos import SOLVERS, Page
 from saccade.envs.gui.miniwob_tasks import ANIMATED, TASKS
 
-pytestmark = pytest.mark.browser
+pytestmark = [pytest.mark.browser, pytest.mark.xdist_group("miniwob")]  # every task is visited once, for all tests
 
 RESTLESS = ANIMATED | {"click-pie"}
 """Their documents do not only depend on the seed."""
