@@ -23,7 +23,7 @@ import asyncio
 import random
 from abc import abstractmethod
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, ClassVar
 
 import numpy as np
@@ -196,6 +196,7 @@ class PageEnv(BrowserEnv):
         if call.verb == "report_infeasible":
             return Outcome(Observation.of("You gave up."), ended=Cause.GAVE_UP, info={"reason": call.args["reason"]})
         if call.verb == "send_msg_to_user":
+            self.sight = replace(self.sight, error=None, dialogs=())  # of the action before
             verdict = self.hear(str(call.args["text"]))
             if verdict is None:
                 verdict = self.judge(self.sight.page)

@@ -327,3 +327,11 @@ def test_a_page_that_never_returns_ends_the_episode_as_the_worlds_failure(make):
     assert (terminated, truncated, info["failure"]) == (False, True, "infra")
     env.reset(seed=1)
     assert not env.sight.error
+
+
+def test_an_error_is_told_once(make):
+    env = make()
+    env.reset(seed=0)
+    assert do(env, "click('nothing')")
+    seen, _, _, _, info = env.step("send_msg_to_user('hello')")
+    assert info["action_error"] is None and "Error" not in seen["text"]
