@@ -21,15 +21,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import gymnasium as gym
 import numpy as np
 from gui_floor import Floor
 from page import markdown_table, write_section
 from processes import family, memory
 
-import saccade.envs  # noqa: F401 - registers the environments
 from saccade.envs.gui.base import BrowserEnv
-from saccade.envs.gui.browser import ARGUMENTS, _can_sandbox, find_chromium, host
+from saccade.envs.gui.browser import ARGUMENTS, can_sandbox, find_chromium, host
 from saccade.envs.gui.env import ClickTarget, TwoPageForm
 from saccade.envs.gui.miniwob import AREA, WINDOW, MiniWoB, miniwob_html
 from saccade.envs.gui.observe import SCENES, render_scenes
@@ -81,14 +79,7 @@ class Clock:
 
 
 def make() -> MiniWoB:
-    env = gym.make(
-        f"saccade/MiniWoB-{TASK}-v0",
-        observe=("tree", "screenshot"),
-        actions=("coord", "ref"),
-        max_turns=10**9,
-        disable_env_checker=True,
-    )
-    return env.unwrapped  # type: ignore[return-value]
+    return MiniWoB(task=TASK, observe=("tree", "screenshot"), actions=("coord", "ref"), max_turns=10**9)
 
 
 def clicks(env: MiniWoB) -> Iterator[tuple[int, int]]:
@@ -115,7 +106,7 @@ class Ours:
 def beside_floor(blocks: int) -> tuple[list[Row], Ours]:
     """Rows of floor and ours, taken in turns."""
     page = miniwob_html() / "miniwob" / f"{TASK}.html"
-    floor, env = Floor(find_chromium, ARGUMENTS, _can_sandbox(), page, WINDOW, AREA), make()
+    floor, env = Floor(find_chromium, ARGUMENTS, can_sandbox(), page, WINDOW, AREA), make()
     times = {(who, what): Clock() for who in ("floor", "ours") for what in ("reset", "step")}
     floor.reset(0)
     env.reset(seed=0)

@@ -62,7 +62,7 @@ class Outcome:
         reward: this turn's reward.
         terms: its parts; they must sum to `reward`; by default one term named `task`.
         ended: `Cause.GOAL`, `FAILED` or `GAVE_UP` when the task is over, else `None`.
-        error: what was wrong with an action that parsed but could not be done.
+        error: why an action that parsed could not be done; it is shown under the observation.
         info: anything more, JSON values only.
     """
 
@@ -281,8 +281,12 @@ class LanguageEnv(gym.Env[dict[str, Any], str]):
             outcome = self.act(self.action_format.parse(action))
             self._shown = outcome.observation
         except ActionError as error:
-            outcome = Outcome(self._shown + Observation.of(f"Error: {error}"), error=str(error))
-        if outcome.error is None or not self.error_penalty:
+            outcome = Outcome(self._shown, error=str(error))
+        if outcome.error is None:
+            return outcome
+        # Under what is shown, and no part of it: the next turn does not tell it again.
+        outcome = replace(outcome, observation=outcome.observation + Observation.of(f"Error: {outcome.error}"))
+        if not self.error_penalty:
             return outcome
         # A reward of 0 that nothing explains is no term of its own.
         terms = dict(outcome.terms) or ({"task": outcome.reward} if outcome.reward else {})

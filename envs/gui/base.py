@@ -28,6 +28,7 @@ from saccade.envs.errors import ActionError, ConfigError, WorldFailure
 from saccade.envs.gui.browser import BrowserHost, host
 from saccade.envs.gui.site import Reach
 from saccade.envs.gui.tab import Tab
+from saccade.envs.gui.verbs import check_text
 from saccade.envs.gui.window import Window
 
 T = TypeVar("T")
@@ -38,8 +39,6 @@ KEYS = (
     *("ArrowLeft", "ArrowRight", "ArrowUp", "ArrowDown", "Home", "End", "PageUp", "PageDown"),
 )
 """The keys that `keyboard_press` takes; chords that reach the browser itself are not among them."""
-
-MAX_TYPED = 500
 
 OPENING = 300.0
 """Seconds that a new page may wait for the launch of the browser and for other pages that are being opened."""
@@ -115,11 +114,7 @@ class BrowserEnv(LanguageEnv):
             if not (0 <= x < width and 0 <= y < height):  # type: ignore[operator]
                 raise ActionError(f"mouse_click needs 0 <= x < {width} and 0 <= y < {height}, got ({x}, {y})")
         elif call.verb == "keyboard_type":
-            text = str(call.args["text"])
-            if len(text) > MAX_TYPED:
-                raise ActionError(f"keyboard_type takes at most {MAX_TYPED} characters, got {len(text)}")
-            if not all(letter.isprintable() or letter in "\n\t" for letter in text):
-                raise ActionError(f"keyboard_type takes printable characters, got {text[:40]!r}")
+            check_text(str(call.args["text"]))
 
     @property
     def picture_size(self) -> tuple[int, int]:

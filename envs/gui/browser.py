@@ -234,7 +234,7 @@ class BrowserHost:
         browser = await self._playwright.chromium.launch(
             executable_path=find_chromium(self._playwright.chromium.executable_path),
             args=list(ARGUMENTS),
-            chromium_sandbox=_can_sandbox(),
+            chromium_sandbox=can_sandbox(),
             handle_sigint=False,
             handle_sigterm=False,
             handle_sighup=False,
@@ -300,7 +300,8 @@ def _is_lost(error: Exception) -> bool:
     return isinstance(error, TimeoutError) or is_playwright_error(error)
 
 
-def _can_sandbox() -> bool:
+def can_sandbox() -> bool:
+    """Whether Chromium's own sandbox is used: not as root, nor where `$SACCADE_NO_SANDBOX` says so."""
     is_root = hasattr(os, "geteuid") and os.geteuid() == 0
     return not is_root and os.environ.get("SACCADE_NO_SANDBOX", "") in ("", "0")
 

@@ -249,8 +249,6 @@ class PageEnv(BrowserEnv):
     def _outcome(self, verdict: Verdict | None) -> Outcome:
         error = self.sight.error
         seen = self._observation()
-        if error:
-            seen = seen + Observation.of(f"Error: {error}")
         if verdict is None:
             return Outcome(seen, error=error)
         return Outcome(seen, reward=verdict.reward, ended=verdict.cause, error=error, info=verdict.info)

@@ -108,9 +108,9 @@ def make_words(rng: np.random.Generator, level: int, size: int) -> Scene:
         level: 0 one button; 1 two; 2 four; 3 six, each of which has the first letter or the length of another one.
         size: width and height of the picture in pixels.
     """
-    words = _alike(rng, COUNTS[level]) if level == 3 else rng.permutation(WORDS)[: COUNTS[level]].tolist()
     boxes = None
-    while boxes is None:  # a crowded picture can leave no room: begin again
+    while boxes is None:  # a crowded picture can leave no room, and six long words have none at all: draw others
+        words = _alike(rng, COUNTS[level]) if level == 3 else rng.permutation(WORDS)[: COUNTS[level]].tolist()
         boxes = _place(rng, words, size)
     colours = rng.integers(len(BACKGROUNDS), size=len(words)).tolist()
     buttons = [Button(word, *box, BACKGROUNDS[colour]) for word, box, colour in zip(words, boxes, colours, strict=True)]

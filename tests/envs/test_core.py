@@ -106,7 +106,9 @@ def test_an_action_that_parsed_can_still_be_an_error():
     env = begun()
     observation, *_, info = env.step("guess(66)")
     assert info["action_error"] == "66 is not spoken of"
-    assert observation["text"] == "Shy."
+    assert observation["text"] == "Shy.\nError: 66 is not spoken of"
+    observation, *_ = env.step("nonsense")
+    assert observation["text"].startswith("Shy.\nError: cannot read")  # the one before is not told again
     env = begun(error_penalty=0.25)
     _, reward, *_, info = env.step("guess(66)")
     assert (reward, info["reward_terms"]) == (-0.25, {"action_error": -0.25})

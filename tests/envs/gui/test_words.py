@@ -61,6 +61,11 @@ def test_every_word_and_every_place_is_asked_for():
     assert all(300 < places[index] < 450 for index in range(4))
 
 
+def test_six_long_words_have_no_room_and_are_drawn_anew():
+    drawn = scenes(3, count=1000)  # it stopped at the first six that did not fit, for ever
+    assert max(sum(each.width for each in scene.objects) for scene in drawn) < 160 * 4
+
+
 def test_at_level_three_every_button_has_one_that_looks_like_it():
     for scene in scenes(3):
         words = [each.word for each in scene.objects]
