@@ -128,6 +128,23 @@ window.saccade = (() => {
     while (!WOB_TASK_READY) await sleep(10);
   }
 
+  // Icons of style sheets have no size until they are loaded. They are files of ours, so that on a busy machine they are
+  // waited for longer than the second that any page is given.
+  const icons = new Map();
+  const hasIcons = [...document.styleSheets].some(sheet => [...sheet.cssRules].some(rule => rule.cssText.includes("url(")));
+
+  async function pictures() {
+    if (hasIcons)
+      for (const node of nodes()) {
+        const { content, backgroundImage } = getComputedStyle(node);
+        for (const [, url] of `${content} ${backgroundImage}`.matchAll(/url\("([^"]+)"\)/g))
+          if (!icons.has(url)) icons.set(url, Object.assign(new Image(), { src: url }));
+      }
+    const missing = [...icons.values(), ...document.images].filter(image => !image.complete);
+    if (missing.length)
+      await Promise.race([sleep(10000), Promise.allSettled(missing.map(image => image.decode()))]);
+  }
+
   return {
     // Returns what the page asks for.
     async begin(seed) {
@@ -140,8 +157,9 @@ window.saccade = (() => {
       return squeezed(said().utterance);
     },
 
-    // The page once jQuery's animations are over, or after a second.
+    // The page once its pictures are loaded, and jQuery's animations are over or a second later.
     async read() {
+      await pictures();
       for (let waited = 0; window.jQuery?.timers.length && !WOB_DONE_GLOBAL && waited < 1000; waited += 10) await sleep(10);
       return {
         utterance: squeezed(said().utterance),

@@ -1,3 +1,4 @@
+import asyncio
 import subprocess
 import sys
 
@@ -10,6 +11,7 @@ from saccade.envs.errors import ConfigError
 from saccade.envs.gui.miniwob import MiniWoB, miniwob_html
 from saccade.envs.gui.miniwob_demos import SOLVERS
 from saccade.envs.gui.miniwob_tasks import ANIMATED, TASKS, TURNS
+from saccade.envs.gui.site import Site
 
 pytestmark = pytest.mark.browser
 
@@ -35,6 +37,25 @@ def place(env, **wanted):
 
 def click(env, **wanted):
     return env.step("mouse_click({}, {})".format(*place(env, **wanted)))
+
+
+class SlowPictures(Site):
+    """The site, whose pictures take a while."""
+
+    async def serve(self, route):
+        if route.request.url.endswith(".png"):
+            await asyncio.sleep(1.5)  # longer than a page is given to settle
+        await super().serve(route)
+
+
+def test_an_episode_begins_when_the_icons_have_their_size(make):
+    slow, quick = make("email-inbox-delete"), make("email-inbox-delete")
+    slow.site = SlowPictures(slow.site.root)
+    (late, late_info), (seen, info) = slow.reset(seed=0), quick.reset(seed=0)
+    assert late_info["state_key"] == info["state_key"]
+    assert np.array_equal(late["images"][0], seen["images"][0])
+    open_search = place(slow, id="open-search")
+    assert open_search is not None and open_search == place(quick, id="open-search")
 
 
 def test_the_pages_are_found_without_importing_selenium_or_playwright():
