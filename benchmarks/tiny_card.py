@@ -8,10 +8,12 @@ Exit status 1 unless every share lies within the interval of the card; on the ma
 
 from __future__ import annotations
 
+import itertools
 import json
 import shutil
 import sys
 import tempfile
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -23,7 +25,7 @@ from safetensors.torch import load_file, save_file
 
 from saccade.agents.load import SHIPPED
 from saccade.envs.errors import ConfigError
-from saccade.rl.card import markdown, score_card, write_card
+from saccade.rl.card import CONDITIONS, CardRow, markdown, score_card, write_card
 from saccade.rl.pretrain import read_curve
 
 sys.path.insert(0, str(Path(__file__).parent.parent / "examples"))
@@ -104,6 +106,18 @@ def readme(run: Path, folder: Path, taught: str, beyond: str, tasks: int) -> str
     return Path(__file__).with_suffix(".md").read_text().format(**vars(RECIPE) | vars(RECIPE.tiny) | facts)
 
 
+def scored(envs: Sequence[str], tasks: int) -> list[CardRow]:
+    """Rows of the card, with a line for each environment on the way."""
+    done = itertools.count(1)
+
+    def tell() -> None:
+        row, condition = divmod(next(done), len(CONDITIONS))
+        if not condition:
+            print(f"{row} of {len(envs)}: {envs[row - 1]}", flush=True)
+
+    return score_card(NAME, envs, tasks, progress=tell)
+
+
 def publish(run: Path, tasks: int) -> None:
     """Ship the model of a run: weights, curve, card."""
     manifest = json.loads((sorted((run / "checkpoints").glob("step-*"))[-1] / "manifest.json").read_text())
@@ -114,7 +128,7 @@ def publish(run: Path, tasks: int) -> None:
         export(run, Path(scratch) / NAME)
         shutil.rmtree(out, ignore_errors=True)
         shutil.copytree(Path(scratch) / NAME, out)
-    rows = score_card(NAME, [*TAUGHT, *BEYOND], tasks)
+    rows = scored([*TAUGHT, *BEYOND], tasks)
     write_card(out / "card.json", NAME, rows, tasks, 0)
     (out / "card.md").unlink()
     first, rest = rows[: len(TAUGHT)], rows[len(TAUGHT) :]
@@ -127,7 +141,7 @@ def check(tasks: int) -> bool:
     if not file.exists():
         raise ConfigError(f"no {NAME} ships yet: publish the model of a finished run with --publish RUN")
     card = json.loads(file.read_text())
-    found = [row.to_json() for row in score_card(NAME, [row["env"] for row in card["rows"]], tasks)]
+    found = [row.to_json() for row in scored([row["env"] for row in card["rows"]], tasks)]
     good, equal = True, 0
     for mine, theirs in zip(found, card["rows"], strict=True):
         equal += mine == theirs

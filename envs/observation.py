@@ -109,6 +109,17 @@ class Video:
         """Content hash of the frames."""
         return digest_of(self.frames)
 
+    def png(self) -> bytes:
+        """The video as an animated PNG, lossless, played in a loop."""
+        from PIL import Image as Pillow
+
+        first, *others = [Pillow.fromarray(frame) for frame in self.frames]
+        if not others:
+            return Image(self.frames[0]).png()
+        buffer = io.BytesIO()
+        first.save(buffer, "PNG", save_all=True, append_images=others, duration=1000 / self.fps, loop=0)
+        return buffer.getvalue()
+
 
 @dataclass(frozen=True, eq=False)
 class Audio:

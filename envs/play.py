@@ -12,8 +12,6 @@
 
 from __future__ import annotations
 
-import base64
-import io
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -22,7 +20,7 @@ from saccade.envs.actions import ActionFormat, ActionSet, Verb
 from saccade.envs.episode import Demo
 from saccade.envs.errors import ConfigError
 from saccade.envs.observation import Audio, Image, Observation, Text, Video
-from saccade.envs.replay.media import wav
+from saccade.envs.replay.media import data_uri
 from saccade.envs.replay.recorder import RecordEpisodes
 from saccade.envs.replay.store import ReplayStore
 from saccade.envs.task import Split, TaskSource
@@ -199,17 +197,6 @@ class Game:
         self._env.close()
 
 
-def encode(part: Image | Video | Audio) -> tuple[str, bytes]:
-    """Media type and content of a file that shows a picture, a video (an animated PNG) or a sound."""
-    match part:
-        case Image():
-            return "image/png", part.png()
-        case Video():
-            return "image/png", _animation(part)
-        case Audio():
-            return "audio/wav", wav(part)
-
-
 def _first(verbs: Iterable[Verb], *kinds: str) -> str:
     """The first verb whose required parameters are of exactly these kinds; an empty string if there is none."""
     for each in verbs:
@@ -221,17 +208,4 @@ def _first(verbs: Iterable[Verb], *kinds: str) -> str:
 def _shown(part: Text | Image | Video | Audio) -> dict[str, Any]:
     if isinstance(part, Text):
         return {"text": part.text}
-    kind, data = encode(part)
-    uri = f"data:{kind};base64,{base64.b64encode(data).decode()}"
-    if isinstance(part, Audio):
-        return {"sound": uri}
-    return {"picture": uri}
-
-
-def _animation(video: Video) -> bytes:
-    from PIL import Image as Pillow
-
-    first, *others = [Pillow.fromarray(frame) for frame in video.frames]
-    buffer = io.BytesIO()
-    first.save(buffer, "PNG", save_all=True, append_images=others, duration=1000 / video.fps, loop=0)
-    return buffer.getvalue()
+    return {"sound" if isinstance(part, Audio) else "picture": data_uri(part)}

@@ -6,8 +6,9 @@ from collections.abc import Callable
 from pathlib import Path
 
 from saccade.envs.observation import Text
-from saccade.envs.play import Game, encode
+from saccade.envs.play import Game
 from saccade.envs.replay.files import write_atomically
+from saccade.envs.replay.media import shown
 
 COMMANDS = ":demo shows what the demonstration would do next, :do does it, :new begins the next task, :quit ends."
 
@@ -77,7 +78,7 @@ def _look(game: Game, folder: Path, tell: Callable[[str], None]) -> None:
         if isinstance(part, Text):
             tell(plain(part.text))
             continue
-        kind, data = encode(part)
+        kind, data = shown(part)
         count += 1
         path = folder / f"now{'' if count == 1 else f'-{count}'}.{kind.partition('/')[2]}"
         write_atomically(path, [data])

@@ -35,6 +35,7 @@ class TaskSpec:
 
     def __post_init__(self) -> None:
         check_split(self.split)
+        _check_no_split(self.id, self.kwargs)
         if self.seed < 0:
             raise ConfigError(f"seed must be >= 0, got {self.seed}")
 
@@ -66,6 +67,14 @@ def check_split(split: str) -> None:
     """Raise `ConfigError` unless `split` is one of `SPLITS`."""
     if split not in SPLITS:
         raise ConfigError(f"split must be one of {', '.join(SPLITS)}, got {split!r}")
+
+
+def _check_no_split(id: str, kwargs: Mapping[str, Any]) -> None:
+    if "split" in kwargs:
+        raise ConfigError(
+            "split is no setting of a task: training takes `train`, evaluation `test`; "
+            f"remove split={kwargs['split']!r} from {id}"
+        )
 
 
 def make(id: str, **kwargs: Any) -> gym.Env[Any, Any]:
@@ -133,6 +142,9 @@ class TaskSource:
 
     id: str
     kwargs: Mapping[str, Any] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        _check_no_split(self.id, self.kwargs)
 
     @classmethod
     def parse(cls, text: str) -> TaskSource:

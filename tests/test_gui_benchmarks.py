@@ -86,3 +86,30 @@ def test_processes_are_counted_with_their_children(soak):
         child.kill()
         child.wait()
     assert processes.family(child.pid) == [] and processes.memory([child.pid]) == (0, 0)
+
+
+@pytest.fixture
+def chance(monkeypatch):
+    monkeypatch.syspath_prepend(str(BENCHMARKS))
+    yield importlib.import_module("gui_chance")
+    for name in ("gui_chance", "page"):
+        sys.modules.pop(name, None)
+
+
+@pytest.mark.parametrize("id", ["saccade/ForumVote-v0", "saccade/FilesDelete-v0"])
+def test_other_goals_begin_in_the_same_state(chance, id):
+    task, others = chance.other_goals(chance.make_site(id), 3)
+    assert len(others) == chance.OTHERS
+    assert {each.begin for each in others} == {task.begin}
+    assert len({each.goal for each in others}) > 1 and any(each.want != task.want for each in others)
+
+
+@pytest.mark.browser
+def test_luck_is_measured(tmp_path):
+    page = tmp_path / "page.md"
+    page.write_text("<!-- gui-chance -->\n<!-- end of gui-chance -->\n")
+    words = ("--episodes", "1", "--states", "2", "--tasks", "saccade/ShopOrder-v0", "--write", str(page))
+    done = run("gui_chance.py", *words)
+    assert done.returncode in (0, 1), done.stderr
+    assert "| `saccade/ShopOrder-v0` |" in page.read_text() and "| all |" in done.stdout
+    assert run("gui_chance.py", "--tasks", "saccade/ShopOder-v0").returncode == 2

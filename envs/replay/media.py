@@ -10,6 +10,7 @@ file is an error and never a different picture.
 
 from __future__ import annotations
 
+import base64
 import io
 import re
 import struct
@@ -106,6 +107,17 @@ def wav(audio: Audio) -> bytes:
         *(audio.rate, audio.rate * 4, 4, 32, b"data", len(data)),
     )
     return header + data
+
+
+def shown(part: Image | Video | Audio) -> tuple[str, bytes]:
+    """Media type and content of a file that shows a picture, a video (an animated PNG) or a sound."""
+    return ("audio/wav", wav(part)) if isinstance(part, Audio) else ("image/png", part.png())
+
+
+def data_uri(part: Image | Video | Audio) -> str:
+    """A picture, a video or a sound as the address of itself, for a page."""
+    kind, data = shown(part)
+    return f"data:{kind};base64,{base64.b64encode(data).decode()}"
 
 
 def _encode(part: Image | Video | Audio) -> bytes:

@@ -13,7 +13,6 @@ from __future__ import annotations
 import base64
 import hashlib
 import html
-import io
 import logging
 import os
 from collections import deque
@@ -23,10 +22,9 @@ from pathlib import Path
 from typing import Any
 
 from saccade.envs.errors import StoreError
-from saccade.envs.observation import Image, Video
 from saccade.envs.replay.files import failure, write_atomically
 from saccade.envs.replay.marks import points
-from saccade.envs.replay.media import wav
+from saccade.envs.replay.media import data_uri
 from saccade.envs.replay.record import Record, strict_json
 from saccade.envs.replay.store import ReplayStore
 
@@ -135,21 +133,7 @@ def _key(part: Mapping[str, Any]) -> str:
 
 def _uri(store: ReplayStore, part: Mapping[str, Any]) -> str:
     if "image" in part:
-        kind, data = "image/png", store.image(part["image"]).png()
-    elif "video" in part:
-        kind, data = "image/png", _animation(store.video(part["video"], part["fps"]))
-    else:
-        kind, data = "audio/wav", wav(store.audio(part["audio"], part["rate"]))
-    return f"data:{kind};base64,{base64.b64encode(data).decode()}"
-
-
-def _animation(video: Video) -> bytes:
-    """A video as an animated PNG, lossless, played in a loop."""
-    from PIL import Image as Pillow
-
-    first, *others = [Pillow.fromarray(frame) for frame in video.frames]
-    if not others:
-        return Image(video.frames[0]).png()
-    buffer = io.BytesIO()
-    first.save(buffer, "PNG", save_all=True, append_images=others, duration=1000 / video.fps, loop=0)
-    return buffer.getvalue()
+        return data_uri(store.image(part["image"]))
+    if "video" in part:
+        return data_uri(store.video(part["video"], part["fps"]))
+    return data_uri(store.audio(part["audio"], part["rate"]))

@@ -6,7 +6,7 @@ import pytest
 
 from saccade.envs.errors import ConfigError, SaccadeError, near
 from saccade.envs.qa.env import Shapes
-from saccade.envs.task import TaskSpec, make, settings_of
+from saccade.envs.task import TaskSource, TaskSpec, make, settings_of
 
 
 def test_keys_are_canonical():
@@ -43,6 +43,13 @@ def test_a_spec_makes_its_environment():
 def test_wrong_specs_are_refused(arguments, message):
     with pytest.raises(ConfigError, match=message):
         TaskSpec("saccade/Shapes-v0", *arguments)
+
+
+def test_a_split_is_no_setting():
+    with pytest.raises(ConfigError, match="remove split='test' from saccade/Shapes-v0"):
+        TaskSource.parse("saccade/Shapes-v0?split=test")
+    with pytest.raises(ConfigError, match="split is no setting"):
+        TaskSpec("saccade/Shapes-v0", 0, kwargs={"split": "test"})
 
 
 def test_unknown_ids_and_settings_are_suggested():
