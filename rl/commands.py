@@ -78,7 +78,7 @@ class Envs:
 
 @dataclass(frozen=True)
 class Tiny(GrowConfig):
-    """Build a tiny model and warm-start it on demonstrations, from nothing downloaded."""
+    """Warm-start a model on demonstrations: a new tiny one, from nothing downloaded, or a given one."""
 
     def run(self) -> int:
         """Grow, and say how far it came."""

@@ -1,6 +1,7 @@
-"""From nothing to a policy that can begin to learn from itself: a tiny model, warm-started on demonstrations.
+"""To a policy that can begin to learn from itself: a model, from nothing or not, warm-started on demonstrations.
 
 grow(GrowConfig(envs=("saccade/Digits-v0",), out="runs/tiny"))
+grow(GrowConfig(envs=("saccade/MiniWoB-click-color-v0",), out="runs/boxes", model="saccade-tiny"))
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from typing import Any
 
 from saccade.agents.agent import Agent, AgentConfig
 from saccade.agents.engines.transformers import TransformersEngine, TransformersEngineConfig
-from saccade.agents.load import load_model, save_agent_config
+from saccade.agents.load import load_model, save_agent_config, saved_agent_config
 from saccade.agents.runner import Runner, RunnerConfig
 from saccade.agents.tiny import TinyConfig, build_tiny
 from saccade.envs.errors import ConfigError
@@ -28,20 +29,22 @@ TINY_AGENT = AgentConfig(coordinates="location-tokens", max_reply_tokens=24, exp
 
 @dataclass(frozen=True)
 class GrowConfig:
-    """A tiny model and its warm start."""
+    """A model and its warm start."""
 
     envs: tuple[str, ...]
     """Streams of tasks whose demonstrations are learned, written `saccade/Shapes-v0?level=2`."""
     out: str = "runs/tiny"
     """Folder of the model."""
+    model: str = ""
+    """What it begins from: a checkpoint, such as `saccade-tiny`; empty for a new tiny model with random weights."""
     seed: int = 0
     """Of the weights, the tasks and the order."""
     tiny: TinyConfig = field(default_factory=TinyConfig)
-    """Sizes."""
+    """Sizes of a new model."""
     sft: SFTConfig = field(default_factory=SFTConfig)
     """The warm start."""
     agent: AgentConfig = TINY_AGENT
-    """How the model reads and writes; train it with the same."""
+    """How a new model reads and writes; a checkpoint brings its own way."""
     runner: RunnerConfig = field(default_factory=RunnerConfig)
     """How episodes are run."""
 
@@ -51,7 +54,7 @@ class GrowConfig:
 
 
 def grow(config: GrowConfig, report: Callable[[int, dict[str, float]], None] | None = None) -> dict[str, float]:
-    """Build the model, warm-start it, save it to `config.out`; returns the last metrics."""
+    """Build or load the model, warm-start it, save it to `config.out`; returns the last metrics."""
     out = Path(config.out)
     if (out / "config.json").exists():
         raise ConfigError(f"{out} holds a model already: choose another folder, or remove it")
@@ -60,10 +63,11 @@ def grow(config: GrowConfig, report: Callable[[int, dict[str, float]], None] | N
         source.check()
     scratch = out.with_name(f".{out.name}.partial")
     shutil.rmtree(scratch, ignore_errors=True)
-    build_tiny(scratch, config.tiny, corpus(sources), config.seed)
-    backbone, chat = load_model(scratch)
+    if not config.model:
+        build_tiny(scratch, config.tiny, corpus(sources), config.seed)
+    backbone, chat = load_model(config.model or scratch)
     engine = TransformersEngine(backbone, chat.media, TransformersEngineConfig(max_batch=128))
-    agent = Agent(engine, chat, config.agent)
+    agent = Agent(engine, chat, saved_agent_config(config.model) if config.model else config.agent)
     demonstrations, own = Runner(agent, config.runner, "demo"), Runner(agent, config.runner)
     learner = Learner(
         backbone,
@@ -85,7 +89,8 @@ def grow(config: GrowConfig, report: Callable[[int, dict[str, float]], None] | N
         own.close()
         engine.close()
     backbone.model.save_pretrained(scratch)
-    save_agent_config(scratch, config.agent)
+    chat.save_pretrained(scratch)
+    save_agent_config(scratch, agent.config)
     # Only now does the folder count as a model: an interrupted warm start leaves none behind.
     out.mkdir(parents=True, exist_ok=True)
     for file in scratch.iterdir():

@@ -1,14 +1,14 @@
 import pytest
 
+from saccade.agents.load import load_model, saved_agent_config
 from saccade.agents.runner import Runner
+from saccade.agents.tiny import TinyConfig
 from saccade.envs.errors import ConfigError
 from saccade.rl.sft import SFTConfig, WarmStart
 from saccade.rl.tiny_start import GrowConfig, corpus, grow
 
 
 def test_a_warm_start_stops_at_its_target_and_is_saved(taught_path):
-    from saccade.agents.load import load_model, saved_agent_config
-
     assert saved_agent_config(taught_path).coordinates == "location-tokens"
     backbone, chat = load_model(taught_path)
     assert backbone.vocabulary == chat.vocabulary
@@ -95,3 +95,12 @@ def test_bad_settings_are_refused(bad, message):
 def test_a_model_is_not_overwritten(tiny_path):
     with pytest.raises(ConfigError, match="holds a model already"):
         grow(GrowConfig(("grid_walk:GridWalk-v0",), str(tiny_path)))
+
+
+def test_a_given_model_goes_on_from_what_it_knows(taught_path, tmp_path):
+    sft = SFTConfig(steps=2, batch=8, pool=16, check_every=2, check_tasks=8, target=1, learning_rate=1e-6)
+    metrics = grow(GrowConfig(("grid_walk:GridWalk-v0",), str(tmp_path / "more"), model=str(taught_path), sft=sft))
+    fresh = grow(GrowConfig(("grid_walk:GridWalk-v0",), str(tmp_path / "fresh"), tiny=TinyConfig(layers=2), sft=sft))
+    assert metrics["sft/loss"] < 0.5 * fresh["sft/loss"]
+    assert saved_agent_config(tmp_path / "more") == saved_agent_config(taught_path)
+    load_model(tmp_path / "more")
