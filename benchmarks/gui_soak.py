@@ -19,10 +19,11 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import gymnasium as gym
-from page import markdown_table
+from page import markdown_table, write_section
 from processes import descriptors, family, memory, session
 
 from saccade.envs import ENVIRONMENTS
@@ -293,7 +294,7 @@ def faults(soak: Soak, counted: list[dict[str, float]]) -> list[str]:
     return found
 
 
-def main(episodes: int, environments: int, kills: int) -> int:
+def main(episodes: int, environments: int, kills: int, page: str = "") -> int:
     began = time.monotonic()
     soak = Soak(episodes, environments, kills)
     counted = soak.run()
@@ -311,16 +312,19 @@ def main(episodes: int, environments: int, kills: int) -> int:
         ("demonstrations that reached their goal", f"{sum(each.cause == 'goal' for each in demos)} of {len(demos)}"),
         ("seconds", f"{time.monotonic() - began:.0f}"),
     ]
-    print(markdown_table(("run", ""), rows))
     columns = ["everything closed, memory in MiB", *(f"at {mark:.0%}" for mark in MARKS)]
-    print(markdown_table(columns, [[name, *(f"{mark[name]:.4g}" for mark in counted)] for name in counted[0]]))
+    counts = markdown_table(columns, [[name, *(f"{mark[name]:.4g}" for mark in counted)] for name in counted[0]])
     bounds = ", ".join(f"{name} {bound:g} MiB" for name, bound in BOUNDS.items())
-    print(f"Bounds of growth between the last two: {bounds}.")
+    text = f"{markdown_table(('run', ''), rows)}\n{counts}\nBounds of growth between the last two: {bounds}.\n"
+    print(text)
     wrong = faults(soak, counted)
     host().close()
     if not wait(lambda: family(os.getpid()) == [os.getpid()], PATIENCE):
         wrong.append(f"processes remain after the end: {family(os.getpid())[1:]}")
-    print("\n".join(["FAILED", *wrong]) if wrong else "Nothing was left over, and nothing lost without a kill.")
+    verdict = "\n".join(["FAILED", *wrong]) if wrong else "Nothing was left over, and nothing lost without a kill."
+    print(verdict)
+    if page:
+        write_section(Path(page), "gui-soak", f"{text}\n{verdict}\n")
     return bool(wrong)
 
 
@@ -329,5 +333,6 @@ if __name__ == "__main__":
     parser.add_argument("--episodes", type=int, default=1000)
     parser.add_argument("--environments", type=int, default=8)
     parser.add_argument("--kills", type=int, default=20)
+    parser.add_argument("--write", default="", help="Markdown page that gets the tables")
     given = parser.parse_args()
-    sys.exit(main(given.episodes, given.environments, given.kills))
+    sys.exit(main(given.episodes, given.environments, given.kills, given.write))

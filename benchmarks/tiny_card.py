@@ -14,7 +14,9 @@ import shutil
 import sys
 import tempfile
 from collections.abc import Sequence
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
+from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +27,7 @@ from safetensors.torch import load_file, save_file
 
 from saccade.agents.load import SHIPPED
 from saccade.envs.errors import ConfigError
-from saccade.rl.card import CONDITIONS, CardRow, markdown, score_card, write_card
+from saccade.rl.card import CardRow, markdown, score_card, write_card
 from saccade.rl.pretrain import read_curve
 
 sys.path.insert(0, str(Path(__file__).parent.parent / "examples"))
@@ -107,15 +109,18 @@ def readme(run: Path, folder: Path, taught: str, beyond: str, tasks: int) -> str
 
 
 def scored(envs: Sequence[str], tasks: int) -> list[CardRow]:
-    """Rows of the card, with a line for each environment on the way."""
-    done = itertools.count(1)
+    """Rows of the card, two environments at a time, with a line for each on the way."""
+    rows = []
+    with ProcessPoolExecutor(2, get_context("spawn"), torch.set_num_threads, (1,)) as pool:
+        for row in pool.map(score_one, envs, itertools.repeat(tasks)):
+            rows.append(row)
+            print(f"{len(rows)} of {len(envs)}: {row.env} greedy {row.scores['greedy']}", flush=True)
+    return rows
 
-    def tell() -> None:
-        row, condition = divmod(next(done), len(CONDITIONS))
-        if not condition:
-            print(f"{row} of {len(envs)}: {envs[row - 1]}", flush=True)
 
-    return score_card(NAME, envs, tasks, progress=tell)
+def score_one(env: str, tasks: int) -> CardRow:
+    """The row of one environment."""
+    return score_card(NAME, [env], tasks)[0]
 
 
 def publish(run: Path, tasks: int) -> None:

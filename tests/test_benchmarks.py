@@ -14,7 +14,7 @@ def script(monkeypatch):
     """Imports a script by name."""
     monkeypatch.syspath_prepend(str(BENCHMARKS))
     yield importlib.import_module
-    for name in ("page", "tiny_rl", "thought_drift"):
+    for name in ("page", "studies", "thought_drift"):
         sys.modules.pop(name, None)
 
 
@@ -32,7 +32,7 @@ def test_a_section_is_replaced_and_the_rest_stays(script, tmp_path):
 def test_differences_are_paired_by_task(script):
     """By hand: of the two shared tasks one was won and none lost."""
     before, after = {"x": False, "y": True, "only": True}, {"y": True, "x": True, "other": False}
-    assert script("tiny_rl").differences([(before, after)]) == [0.5]
+    assert script("studies").differences([(before, after)]) == [0.5]
 
 
 def test_the_world_of_the_ablation_can_be_solved(script):
