@@ -4,7 +4,8 @@
 # make verify  the long acceptance scripts; resumable
 # make check   linter, formatter, types
 # make bench   measured tables
-# make pretrain  make a tiny model that knows every world, from nothing (resumable)
+# make pretrain  make saccade-tiny, from nothing (resumable, over an hour)
+# make card    does the shipped saccade-tiny score what its card says?
 #
 # TORCH_INDEX=https://download.pytorch.org/whl/cpu   takes PyTorch from an index of your choice
 
@@ -19,7 +20,7 @@ READY := $(VENV)/.ready
 export OMP_NUM_THREADS ?= 1
 export HF_HUB_OFFLINE ?= 1
 
-.PHONY: setup demo test verify check bench pretrain clean
+.PHONY: setup demo test verify check bench pretrain card clean
 setup: $(READY)
 
 $(READY): pyproject.toml constraints/cpu.txt .ci/system-packages
@@ -51,6 +52,9 @@ bench: $(READY)
 
 pretrain: $(READY)
 	$(RUN)/python examples/pretrain_tiny.py --resume
+
+card: $(READY)
+	$(RUN)/python benchmarks/tiny_card.py
 
 clean:
 	rm -rf $(VENV) build *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis

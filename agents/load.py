@@ -42,7 +42,7 @@ def load_model(path: str | Path, device: str = "auto") -> tuple[Backbone, Chat]:
     if looks_local and not (folder / "config.json").is_file():
         raise ConfigError(
             f"a model is a folder with a config.json or the id of a hub repository, and {folder} is neither: check the "
-            "path, or make a tiny model with `saccade tiny`"
+            "path, take `saccade-tiny`, or make a tiny model with `saccade tiny`"
         )
     logging.disable_progress_bar()
     if device == "auto":

@@ -51,6 +51,7 @@ TAUGHT = (
 BEYOND = (
     "saccade/ClickWord-v0?level=3",
     "saccade/Shapes-v0?level=4",
+    "saccade/Shapes-v0?level=5&question=count",
     "saccade/Reach-v0?level=3",
     "saccade/Navigate-v0?level=3",
 )

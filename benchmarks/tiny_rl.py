@@ -20,7 +20,7 @@ from studies import Study, StudyArguments, run_studies
 
 GUI = "saccade/ClickWord-v0?level=3"
 EMBODIED = "saccade/Navigate-v0?level=3"
-QA = "saccade/Shapes-v0?level=4"
+QA = "saccade/Shapes-v0?level=5&question=count"
 UNTRAINED = (
     "saccade/ClickTarget-v0?level=3",
     "saccade/Shapes-v0?level=3",

@@ -27,3 +27,13 @@ def test_a_hundredth_of_the_demo_runs_to_its_table(tmp_path):
     assert checked.returncode == 0, checked.stdout + checked.stderr
     again = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=60)
     assert again.returncode == 2 and "holds a demo already" in again.stderr
+
+
+@pytest.mark.browser
+@pytest.mark.parametrize("name", ["train_gui", "train_embodied", "train_qa", "train_mixture"])
+def test_a_training_script_runs(tmp_path, name):
+    command = [sys.executable, EXAMPLES / f"{name}.py", "--steps", "1", "--eval-tasks", "4", "--run", "run"]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=300)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "paired difference" in done.stdout and (tmp_path / "run" / "model" / "config.json").exists()
+    assert len((EXAMPLES / f"{name}.py").read_text().splitlines()) <= 80

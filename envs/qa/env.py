@@ -118,7 +118,8 @@ class Shapes(QuestionEnv):
     Args:
         question: what is asked; `mixed` draws one of the four kinds for each task.
         level: 1 for one or two objects, 2 for two or three, 3 for four or five that can be confused, 4 for six or
-            seven smaller ones with more to confuse. Counts begin at 0 and go to 2, 3, 5 and 5.
+            seven smaller ones with more to confuse, 5 for eight or nine tiny ones. Counts begin at 0 and go to 2, 3, 5,
+            5 and 5.
         **settings: those of `QuestionEnv` and `LanguageEnv`.
     """
 
@@ -126,7 +127,7 @@ class Shapes(QuestionEnv):
         self,
         *,
         question: Literal["colour", "shape", "count", "position", "mixed"] = "mixed",
-        level: Literal[1, 2, 3, 4] = 1,
+        level: Literal[1, 2, 3, 4, 5] = 1,
         **settings: Any,
     ) -> None:
         super().__init__(**settings)

@@ -26,11 +26,11 @@ CORNERS = ("top left", "top right", "bottom left", "bottom right")
 CANVAS = 64
 GAP = 2
 """Least distance between the bounding boxes of two things, and from a thing to the border, in units."""
-TOTALS = {1: (1, 2), 2: (2, 3), 3: (4, 5), 4: (6, 7)}
+TOTALS = {1: (1, 2), 2: (2, 3), 3: (4, 5), 4: (6, 7), 5: (8, 9)}
 """Level -> how many things a scene can have; see `totals`."""
 MOST_COUNTED = 5
-WIDTHS, SMALL = (14, 20), (11, 15)
-"""Least and most units that a thing is wide; `SMALL` where a scene has six things or more."""
+WIDTHS, SMALL, TINY = (14, 20), (11, 15), (8, 11)
+"""Least and most units that a thing is wide; `SMALL` where a scene has six things or more, `TINY` from eight on."""
 
 Choice = TypeVar("Choice")
 Look = tuple[str, str]
@@ -223,7 +223,7 @@ def _looks(
 
 def _place(rng: np.random.Generator, looks: Sequence[Look], corner: str | None) -> list[Thing] | None:
     """Free places without overlap, the first thing wholly inside `corner`; `None` where no room was found."""
-    least, most = WIDTHS if len(looks) < 6 else SMALL
+    least, most = WIDTHS if len(looks) < 6 else SMALL if len(looks) < 8 else TINY
     placed: list[Thing] = []
     for colour, shape in looks:
         for _ in range(40):

@@ -98,7 +98,7 @@ def test_things_are_inside_apart_and_in_caption_order(kind, level):
                 assert max(abs(thing.x - other.x), abs(thing.y - other.y)) >= (thing.width + other.width) / 2
 
 
-@pytest.mark.parametrize(("level", "most"), [(1, 2), (2, 3), (3, 5), (4, 5)])
+@pytest.mark.parametrize(("level", "most"), [(1, 2), (2, 3), (3, 5), (4, 5), (5, 5)])
 def test_counts_begin_at_none_with_every_number_of_things(level, most):
     assert choices("count", level) == tuple(map(str, range(most + 1)))
     drawn = {(scene.question.answer, len(scene.things)) for scene in scenes("count", level, 600)}
@@ -112,7 +112,7 @@ def test_counts_begin_at_none_with_every_number_of_things(level, most):
     assert thoughts["0"] == "none" and len(thoughts) == most + 1
 
 
-@pytest.mark.parametrize("level", [3, 4])
+@pytest.mark.parametrize("level", [3, 4, 5])
 @pytest.mark.parametrize("kind", ["colour", "shape"])
 def test_the_most_common_look_tells_little_about_the_answer(kind, level):
     right = 0.0
@@ -123,7 +123,7 @@ def test_the_most_common_look_tells_little_about_the_answer(kind, level):
     assert 0.3 < right / 400 < 0.6
 
 
-@pytest.mark.parametrize("level", [3, 4])
+@pytest.mark.parametrize("level", [3, 4, 5])
 def test_hard_scenes_hold_things_that_share_a_property_with_the_target(level):
     for scene in scenes("position", level, 100):
         [target] = scene.question.about
@@ -202,7 +202,7 @@ def test_an_empty_answer_can_be_retried_only_when_turns_are_left():
     ("settings", "hint"),
     [
         ({"question": "color"}, "did you mean 'colour'"),
-        ({"level": 5}, "level must be one of 1, 2, 3, 4, got 5"),
+        ({"level": 6}, "level must be one of 1, 2, 3, 4, 5, got 6"),
         ({"size": 4}, "size must be 16 to 2048"),
         ({"sise": 64}, "did you mean 'size'"),
     ],

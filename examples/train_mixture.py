@@ -1,0 +1,64 @@
+"""One policy for all: GRPO from `saccade-tiny` on a page, a robot and questions in every update.
+
+python examples/train_mixture.py --steps 60
+saccade replay runs/train-mixture
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+import tyro
+
+from saccade.rl.config import TrainConfig
+from saccade.rl.display import ProgressDisplay
+from saccade.rl.learner import LearnerConfig
+from saccade.rl.trainer import Trainer
+
+ENVS = ("saccade/ClickWord-v0?level=3", "saccade/Navigate-v0?level=3", "saccade/Shapes-v0?level=5&question=count")
+"""They share the tasks of every update in turn."""
+
+
+@dataclass(frozen=True)
+class Arguments:
+    """What one changes first; everything else is in `TrainConfig`."""
+
+    model: str = "saccade-tiny"
+    """Checkpoint to start from: shipped, a folder, or a hub id."""
+    run: str = "runs/train-mixture"
+    """Folder of metrics, checkpoints and replay."""
+    steps: int = 60
+    """Updates."""
+    seed: int = 0
+    """Of the tasks and of every random number."""
+    eval_tasks: int = 128
+    """Held-out tasks of each environment, before and after."""
+    resume: bool = False
+    """Go on from the newest checkpoint."""
+
+
+def main(args: Arguments) -> None:
+    """Train, and print what it was good for."""
+    torch.set_num_threads(1)  # on small machines more threads fight each other
+    config = TrainConfig(
+        model=args.model,
+        envs=ENVS,
+        run=args.run,
+        steps=args.steps,
+        tasks_per_step=24,
+        group_size=8,
+        seed=args.seed,
+        eval_tasks=args.eval_tasks,
+        learner=LearnerConfig(learning_rate=2e-4, kl_coef=0.03),
+    )
+    trainer = Trainer(config, args.resume)
+    with ProgressDisplay(config.steps, config.run, trainer.start) as display:
+        result = trainer.run(display.report)
+    for env, after in result.after.items():
+        before = result.before[env]
+        print(f"{env}: {before.success} -> {after.success}, paired difference {after.against(before)}")
+
+
+if __name__ == "__main__":
+    main(tyro.cli(Arguments, description=__doc__))
