@@ -53,6 +53,8 @@ class RunnerConfig:
     """Seconds that one `reset` or `step` may take before the episode ends with cause `infra`."""
     check_thoughts: bool = True
     """Whether to compare sampled thoughts with what the environment demonstrates in the same state."""
+    show_final: bool = False
+    """Whether the sample of an episode that was cut off ends with its final observation, for a critic to value."""
 
     def __post_init__(self) -> None:
         if self.concurrency < 1:
@@ -164,7 +166,7 @@ class Runner:
         return [done for done in results if done is not None]
 
     async def _episode(self, slot: _Slot, job: Job, key: str, seed: int, label: str) -> Trajectory:
-        record = _Record(key, job, label)
+        record = _Record(key, job, label, self.config.show_final)
         try:
             env = await slot.environment(job.task)
             _, info = await slot.call(lambda: env.reset(seed=job.task.seed))
@@ -238,10 +240,11 @@ class Runner:
 class _Record:
     """Collects the steps of one episode."""
 
-    def __init__(self, key: str, job: Job, label: str) -> None:
+    def __init__(self, key: str, job: Job, label: str, show_final: bool) -> None:
         self.key = key
         self.job = job
         self.label = label
+        self.show_final = show_final
         self.session: Session | None = None
         self.steps: list[Step] = []
         self.well_formed: list[bool] = []
@@ -289,6 +292,9 @@ class _Record:
             failure=failure,
             info=(info or {}) | ({KEY: self.thoughts_right} if compared else {}),
         )
+        if self.show_final and self.session and final is not None and episode.rule.bootstrapped:
+            with suppress(MediaError):  # what cannot be shown has no value, as what does not fit
+                self.session.show_final(final)
         samples = (self.session.ledger.sample(),) if self.session and self.steps else ()
         return Trajectory(episode, samples, self.key, tuple(self.well_formed))
 
