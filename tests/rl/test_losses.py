@@ -181,6 +181,32 @@ def test_k1_and_k3_estimate_the_exact_divergence(estimate):
     assert abs(found.mean() - exact) < 4 * found.std() / len(found) ** 0.5
 
 
+@pytest.mark.parametrize("aggregation", AGGREGATIONS)
+@pytest.mark.parametrize("name", LOSSES)
+def test_the_gradient_does_not_depend_on_how_a_batch_is_cut(name, aggregation):
+    """In float64: rows of unlike lengths, some tokens left out; all together, in two parts, and one by one."""
+    torch.manual_seed(0)
+    lengths, kept = [3, 1, 5, 4], torch.tensor([1, 0, 1, 0, 1, 1, 0, 1, 1, 1, 1, 1, 1])
+    rows = torch.arange(4).repeat_interleave(torch.tensor(lengths))
+    old, advantages, drift = torch.randn(3, 13, dtype=torch.float64)
+    taught = [int(kept[rows == row].sum()) for row in range(4)]
+    weights = torch.tensor(token_weights(taught, aggregation, 9), dtype=torch.float64)[rows] * kept
+
+    def gradient(parts):
+        logprobs = (old + 0.3 * drift).requires_grad_()
+        for part in parts:
+            here = torch.isin(rows, torch.tensor(part))
+            numbers = torch.unique(rows[here], return_inverse=True)[1]
+            found = LOSSES[name](logprobs[here], old[here], advantages[here], numbers, CLIP)
+            (found.loss * weights[here]).sum().backward()
+        return logprobs.grad
+
+    whole = gradient([[0, 1, 2, 3]])
+    assert whole[rows == 1].abs().max() == 0 < whole.abs().max()
+    for parts in ([[0, 2], [1, 3]], [[3], [2], [1], [0]]):
+        assert (gradient(parts) - whole).abs().max() < 1e-12
+
+
 def test_token_weights_by_hand():
     assert token_weights([1, 3], "token-mean") == [0.25, 0.25]
     assert token_weights([1, 4], "sequence-mean") == [0.5, 0.125]
