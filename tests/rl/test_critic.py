@@ -117,8 +117,8 @@ def test_what_was_cut_off_shows_its_final_observation_for_its_value(cut_off, lea
     assert lost == {"critic/unbootstrapped": sum(e.episode.cause is Cause.HORIZON for e in plain)}
     # What is trained on is free of it, and each value stands beside its token.
     rows = assign(shown, rollouts, lambda r: [np.ones(len(v)) for v in r.values], rollouts.values)[1]
-    alone = [subject.values([row])[0][0] for row in rows]
-    assert all(row.sample.tail == 0 and row.values == pytest.approx(own, abs=1e-4) for row, own in zip(rows, alone))
+    for row in rows:
+        assert row.sample.tail == 0 and row.values == pytest.approx(subject.values([row])[0][0], abs=1e-4)
 
 
 def test_a_final_observation_that_does_not_fit_is_left_out(agent, walk):
@@ -190,7 +190,7 @@ def test_ppo_updates_in_a_world_of_several_turns(trainer, name, kind):
     for update in range(3):
         lines.append(subject.update(update))
         assert equal(start, subject.learner.parameters) == (update == 0)
-        assert subject.engine.version == max(2 * update, 0) // 2
+        assert subject.engine.version == update
     subject.runner.close()
     subject.engine.close()
     assert "policy/loss" not in lines[0] and lines[0]["critic/value"] == 0.0
@@ -198,10 +198,6 @@ def test_ppo_updates_in_a_world_of_several_turns(trainer, name, kind):
     assert all(math.isfinite(value) for line in lines for value in line.values())
     assert all(line["policy/clip_fraction"] >= 0 and line["mismatch/max"] < 1e-4 for line in lines[1:])
     assert lines[2]["critic/value"] != 0.0 and max(line["turns"] for line in lines) > 1
-
-
-class Interrupted(Exception):
-    pass
 
 
 def test_an_interrupted_run_with_a_critic_resumes_exactly(trainer, tmp_path):
@@ -214,10 +210,10 @@ def test_an_interrupted_run_with_a_critic_resumes_exactly(trainer, tmp_path):
 
     def interrupt(update, metrics):
         if update == 1:
-            raise Interrupted
+            raise InterruptedError
 
     trainer("whole", **settings).run()
-    with pytest.raises(Interrupted):
+    with pytest.raises(InterruptedError):
         trainer("torn", **settings).run(interrupt)
     resumed = trainer("torn", resume=True, **settings)
     assert resumed.start == 2 and resumed.learner.critic.updates == 2 and resumed.learner.kl.adapted != 0.03
@@ -233,21 +229,16 @@ def test_an_interrupted_run_with_a_critic_resumes_exactly(trainer, tmp_path):
 
 def test_bad_settings_are_refused(trainer):
     critic = LearnerConfig(critic=CriticConfig("shared"))
+    waiting = LearnerConfig(critic=CriticConfig("shared", pretrain=3))
     for bad, message in (
         ({"advantage": "gae"}, "set learner.critic.kind to 'shared' or 'separate'"),
         ({"learner": critic}, "'dr-grpo' asks no critic"),
-        (
-            {"advantage": "gae", "learner": replace(critic, critic=replace(critic.critic, pretrain=3))},
-            "must be < steps",
-        ),
+        ({"advantage": "gae", "learner": waiting}, "must be < steps"),
         ({"group_size": 1}, "group_size must be >= 2"),
         ({"gae_lambda": 1.5}, "gae_lambda must be between 0 and 1"),
     ):
         with pytest.raises(ConfigError, match=message):
             trainer(**bad)
-    for bad, message in (
-        ({"kind": "share"}, "did you mean 'shared'"),
-        ({"clip": -1}, "clip and pretrain must be >= 0"),
-    ):
+    for bad, message in (({"kind": "share"}, "did you mean 'shared'"), ({"clip": -1}, "clip and pretrain must be")):
         with pytest.raises(ConfigError, match=message):
             CriticConfig(**bad)
