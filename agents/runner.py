@@ -53,8 +53,6 @@ class RunnerConfig:
     """Seconds that one `reset` or `step` may take before the episode ends with cause `infra`."""
     check_thoughts: bool = True
     """Whether to compare sampled thoughts with what the environment demonstrates in the same state."""
-    show_final: bool = False
-    """Whether the sample of an episode that was cut off ends with its final observation, for a critic to value."""
 
     def __post_init__(self) -> None:
         if self.concurrency < 1:
@@ -88,6 +86,7 @@ class Runner:
         config: how many at once.
         policy: `engine` samples from the model, `demo` follows the environment's solution, `random` acts by chance.
         wrap: put around every environment, such as `BlankPictures`.
+        show_final: whether the sample of an episode that was cut off ends with its final observation, for its value.
     """
 
     def __init__(
@@ -96,6 +95,7 @@ class Runner:
         config: RunnerConfig | None = None,
         policy: str = "engine",
         wrap: Callable[[gym.Env[Any, Any]], gym.Env[Any, Any]] | None = None,
+        show_final: bool = False,
     ) -> None:
         if policy not in ("engine", "demo", "random"):
             raise ConfigError(f"policy must be engine, demo or random, got {policy!r}")
@@ -103,6 +103,7 @@ class Runner:
         self.config = config or RunnerConfig()
         self.policy = policy
         self.wrap = wrap or (lambda env: env)
+        self.show_final = show_final
         self._slots: list[_Slot] = []
 
     def run(
@@ -166,7 +167,7 @@ class Runner:
         return [done for done in results if done is not None]
 
     async def _episode(self, slot: _Slot, job: Job, key: str, seed: int, label: str) -> Trajectory:
-        record = _Record(key, job, label, self.config.show_final)
+        record = _Record(key, job, label, self.show_final)
         try:
             env = await slot.environment(job.task)
             _, info = await slot.call(lambda: env.reset(seed=job.task.seed))

@@ -81,7 +81,7 @@ def process_grpo(rollouts: Rollouts) -> list[Floats]:
 
 
 def gigpo(rollouts: Rollouts, weight: float = 1.0, std: bool = False) -> list[Floats]:
-    """Group-in-group (arXiv 2505.10978, equations 3 to 8): the episode's advantage plus `weight` times the turn's.
+    """Group-in-group (GiGPO, arXiv 2505.10978): the episode's advantage plus `weight` times the turn's.
 
     The turn's is its discounted reward to go minus the mean over all turns of the group that began in the same state
     (equal `state_key`); a state that was met once adds nothing, and neither does one without a key. `std` divides both

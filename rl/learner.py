@@ -151,13 +151,13 @@ class Learner:
         rows = self._weigh(rows, self.config.aggregation)
         if metrics and not self._total(sum(row.taught for row in rows)):
             return metrics
-        if self.reference is not None and not self.kl.in_reward:  # it does not change: once for all passes
-            found = self.logprobs(rows, self.reference)
-            rows = [replace(row, reference=each.cpu().numpy()) for row, each in zip(rows, found, strict=True)]
         critic = self.critic
         waiting = critic is not None and critic.pretraining
         if critic is not None:
             metrics |= self._begin_critic(critic, rows)
+        if self.reference is not None and not self.kl.in_reward and not waiting:  # once for all passes
+            found = self.logprobs(rows, self.reference)
+            rows = [replace(row, reference=each.cpu().numpy()) for row, each in zip(rows, found, strict=True)]
         first: dict[str, float] = {}
         for _ in range(self.config.passes):
             if critic is not None and (waiting or not critic.shared):
@@ -167,6 +167,8 @@ class Learner:
                 metrics |= latest
                 first = first or latest
         if "policy/kl" in first:
+            if self.config.kl.control != "fixed":
+                metrics["policy/kl_coef"] = self.kl.coefficient(self.done)
             self.kl.observe(first["policy/kl"], self._total(len(rows)))
         return metrics | {name: value for name, value in first.items() if name.startswith("mismatch/")}
 

@@ -67,9 +67,9 @@ def clipped_surrogate(logprobs: Tensor, old: Tensor, advantages: Tensor, sequenc
 
 
 def gspo(logprobs: Tensor, old: Tensor, advantages: Tensor, sequences: Tensor, clip: Clip) -> TokenLoss:
-    """GSPO (arXiv 2507.18071, equations 5 to 7): the ratio is the geometric mean over the tokens of a sequence.
+    """GSPO (arXiv 2507.18071): the ratio is the geometric mean over the tokens of a sequence.
 
-    Written by token, as its equation 17: each token has the ratio's value and its own gradient, so the mean over a
+    Written by token, as its token-wise form: each token has the ratio's value and its own gradient, so the mean over a
     sequence is the paper's loss, and tokens of one sequence may have unlike advantages. Use it with `sequence-mean`.
     """
     gap = logprobs - old
@@ -80,7 +80,7 @@ def gspo(logprobs: Tensor, old: Tensor, advantages: Tensor, sequences: Tensor, c
 
 
 def cispo(logprobs: Tensor, old: Tensor, advantages: Tensor, sequences: Tensor, clip: Clip) -> TokenLoss:
-    """CISPO (MiniMax-M1, arXiv 2506.13585, equation 4): -min(r, 1 + high) A log pi, the ratio without gradient.
+    """CISPO (MiniMax-M1, arXiv 2506.13585): -min(r, 1 + high) A log pi, the ratio without gradient.
 
     No token loses its gradient to the clip, only its weight is bounded; there is no lower bound, as in the paper.
     """

@@ -77,7 +77,7 @@ class Trainer:
         )
         self.agent = Agent(self.engine, self.chat, agent_config)
         critic = config.learner.critic
-        self.runner = Runner(self.agent, replace(config.runner, show_final=critic.kind != "none"))
+        self.runner = Runner(self.agent, config.runner, show_final=critic.kind != "none")
         total = (config.steps - critic.pretrain) * config.learner.passes
         self.learner = Learner(backbone, self.chat, config.learner, total, agent_config.temperature)
         self.checkpoints = CheckpointFolder(self.folder / "checkpoints", config.run_id, config.keep_checkpoints)
@@ -125,12 +125,8 @@ class Trainer:
             raise WorldFailure(f"all {len(lost)} episodes of update {update} were lost; the first one: {lost[0]}")
         config, learner = self.config, self.learner
         rollouts = rollouts_of(trajectories, config.rewards, config.gamma, config.token_gamma, config.gae_lambda)
-        consulted: dict[str, float] = {}
-        targets = None
-        if learner.critic is not None or learner.kl.in_reward:
-            rollouts, consulted = consult(trajectories, rollouts, learner)
-        if learner.critic is not None:
-            targets = value_targets(rollouts, config.advantage)
+        rollouts, consulted = consult(trajectories, rollouts, learner)
+        targets = value_targets(rollouts, config.advantage) if learner.critic is not None else None
         advantages, rows, metrics = assign(trajectories, rollouts, self.estimator, targets)
         metrics |= consulted
         if rows:

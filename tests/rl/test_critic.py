@@ -92,7 +92,7 @@ def cut_off(agent):
     source = TaskSource("grid_walk:GridWalk-v0", {"max_turns": 2})
     found = []
     for show_final in (True, False):
-        runner = Runner(agent, RunnerConfig(concurrency=6, show_final=show_final))
+        runner = Runner(agent, RunnerConfig(concurrency=6), show_final=show_final)
         found.append(runner.run([Job(source.task(seed), sample) for seed in range(4) for sample in range(3)]))
         runner.close()
     return found
