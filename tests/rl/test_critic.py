@@ -13,6 +13,8 @@ from saccade.agents.runner import Job, Runner, RunnerConfig
 from saccade.envs.episode import Cause
 from saccade.envs.errors import ConfigError
 from saccade.envs.task import TaskSource
+from saccade.rl.advantages import ADVANTAGES
+from saccade.rl.appraisal import value_targets
 from saccade.rl.batch import Row
 from saccade.rl.config import TrainConfig
 from saccade.rl.credit import assign, consult, rollouts_of
@@ -21,7 +23,8 @@ from saccade.rl.kl import KLConfig
 from saccade.rl.learner import LearnerConfig
 from saccade.rl.trainer import Trainer
 
-SEPARATE, SHARED = CriticConfig("separate", learning_rate=3e-3, clip=0.0), CriticConfig("shared", clip=0.0)
+SEPARATE = CriticConfig("separate", learning_rate=3e-3, clip=0.0)
+SHARED = CriticConfig("shared", learning_rate=3e-2, clip=0.0)
 
 
 def rows_of(trajectories):
@@ -60,7 +63,8 @@ def test_it_begins_at_zero_and_learns_while_the_policy_waits(learner, turns, cri
     assert losses[-1] < (0.5 if critic is SEPARATE else 0.95) * losses[0]
     assert equal(policy, subject.parameters) and subject.steps == 0 and "policy/loss" not in metrics[-1]
     told = np.concatenate(subject.values(rows)[0])
-    assert explained_variance(told, np.concatenate([row.targets for row in rows])) > 0.05
+    # Only a head on the features of an untrained model, or a whole model: more than a constant explains.
+    assert explained_variance(told, np.concatenate([row.targets for row in rows])) > 0.02
     assert "policy/loss" in subject.step(rows) and not equal(policy, subject.parameters)
 
 
@@ -119,6 +123,23 @@ def test_what_was_cut_off_shows_its_final_observation_for_its_value(cut_off, lea
     rows = assign(shown, rollouts, lambda r: [np.ones(len(v)) for v in r.values], rollouts.values)[1]
     for row in rows:
         assert row.sample.tail == 0 and row.values == pytest.approx(subject.values([row])[0][0], abs=1e-4)
+
+
+def test_an_episode_that_the_world_lost_changes_no_row(cut_off, learner):
+    shown, _ = cut_off
+    subject = learner(critic=SHARED)
+    torch.nn.init.normal_(subject.critic.head.weight, generator=torch.Generator().manual_seed(0))
+    lost = replace(shown[5], episode=replace(shown[5].episode, cause=Cause.INFRA))
+    found = []
+    for batch in ([*shown[:5], *shown[6:]], [*shown[:5], lost, *shown[6:]]):
+        rollouts, _ = consult(batch, rollouts_of(batch, {"brevity": 1.0}, 1.0, lam=0.9), subject)
+        targets = value_targets(rollouts, "gae")
+        found.append(assign(batch, rollouts, ADVANTAGES["gae"], targets)[1])
+    assert len(found[0]) == len(shown) - 1
+    for one, other in zip(*found, strict=True):
+        assert one.sample.ids.tolist() == other.sample.ids.tolist()
+        assert one.advantages.tolist() == other.advantages.tolist()
+        assert str(one.targets.tolist()) == str(other.targets.tolist())
 
 
 def test_a_final_observation_that_does_not_fit_is_left_out(agent, walk):
