@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from saccade.rl.gae import Counts, Floats, turn_ends, turn_starts
+from saccade.rl.gae import Counts, Floats, turn_ends
 
 EPSILON = 1e-6
 """Added to every standard deviation before it divides."""
@@ -104,4 +104,5 @@ class Rollouts:
 
 def turn_sums(per_token: Floats, tokens: Counts) -> Floats:
     """Sum of the numbers of each turn's tokens, [T]."""
-    return np.add.reduceat(per_token, turn_starts(tokens)) if len(tokens) else np.zeros(0)
+    turns = np.repeat(np.arange(len(tokens)), tokens)
+    return np.bincount(turns, weights=per_token, minlength=len(tokens))
