@@ -192,8 +192,7 @@ class Oracle:
 def compare(found: Tensor, true: Tensor) -> tuple[float, float]:
     """Scale along the true gradient, and the angle to it in degrees."""
     scale = float(found @ true / (true @ true))
-    vanishes = found.norm() < 1e-9 * true.norm()  # rounding has no direction
-    cosine = 0.0 if vanishes else float(found @ true / (found.norm() * true.norm()))
+    cosine = float(found @ true / (found.norm() * true.norm()).clamp(min=1e-300))
     return scale, math.degrees(math.acos(min(max(cosine, -1.0), 1.0)))
 
 
@@ -214,17 +213,17 @@ def cases() -> list[Case]:
         out.append((f"`{name}`", lambda o, name=name: o.mean_estimate(ADVANTAGES[name]), returns))
     for aggregation in ("sequence-mean", "token-mean"):
         out.append((f"`rloo`, {aggregation}", lambda o, a=aggregation: o.mean_estimate(ADVANTAGES["rloo"], a), returns))
-    for lam in (1.0, 0.5):  # where every token is a turn, the three forms are one
-        label = f"`gae`, lambda {lam:g}, "
-        out.append((label + "exact values", lambda o, x=lam: o.mean_with_critic("gae", o.values(), x), returns))
-        out.append((label + "random values", lambda o, x=lam: o.mean_with_critic("gae", o.guess, x), returns))
-    narrow = Clip(3e-4, 4e-4)  # the paper's: most sequences that moved the wrong way are out
+    for name, lam in product(RECURSIONS, (1.0, 0.5)):
+        label = f"`{name}`, lambda {lam:g}, "
+        out.append((label + "exact values", lambda o, n=name, x=lam: o.mean_with_critic(n, o.values(), x), returns))
+        out.append((label + "random values", lambda o, n=name, x=lam: o.mean_with_critic(n, o.guess, x), returns))
+    narrow = Clip(3e-4, 4e-4)
     for name, clip in (("reinforce", Clip()), ("clipped", Clip()), ("cispo", Clip()), ("gspo", narrow)):
         out.append((f"loss `{name}`, another policy sampled", lambda o, n=name, c=clip: o.mean_loss(n, c), drifted))
     unbounded = CorrectionConfig("truncate", "sequence", high=1e9)
     settings = [("sequence, no bound", unbounded), ("token, no bound", replace(unbounded, level="token"))]
     for kind, level in product(("truncate", "mask"), ("sequence", "token", "geometric")):
-        settings.append((f"{kind} at 1.2, {level}", CorrectionConfig(kind, level, high=1.2)))
+        settings.append((f"{kind} at 2, {level}", CorrectionConfig(kind, level)))
     for label, setting in settings:
         out.append((f"correction: {label}", lambda o, s=setting: o.mean_loss("reinforce", Clip(), s), drifted))
 
