@@ -115,6 +115,17 @@ class Session:
             self.size = observation.images[-1].size
         return self.ledger.prompt()
 
+    def show_final(self, observation: Observation) -> bool:
+        """Append an observation that no reply follows, for its value; false, and nothing appended, if it does not fit.
+
+        It may take the room that is kept for replies.
+        """
+        chat = self.agent.chat
+        if len(self.ledger.ids) + chat.cost(self.ledger, observation) > self.agent.config.max_context:
+            return False
+        chat.observe(self.ledger, observation, self.turn)
+        return True
+
     def hear(self, completion: Completion) -> Reply:
         """Append a reply exactly as sampled, and read it: thought, and action in pixels."""
         self.ledger.append_action(completion, self.turn)

@@ -86,6 +86,7 @@ class Runner:
         config: how many at once.
         policy: `engine` samples from the model, `demo` follows the environment's solution, `random` acts by chance.
         wrap: put around every environment, such as `BlankPictures`.
+        show_final: whether the sample of an episode that was cut off ends with its final observation, for its value.
     """
 
     def __init__(
@@ -94,6 +95,7 @@ class Runner:
         config: RunnerConfig | None = None,
         policy: str = "engine",
         wrap: Callable[[gym.Env[Any, Any]], gym.Env[Any, Any]] | None = None,
+        show_final: bool = False,
     ) -> None:
         if policy not in ("engine", "demo", "random"):
             raise ConfigError(f"policy must be engine, demo or random, got {policy!r}")
@@ -101,6 +103,7 @@ class Runner:
         self.config = config or RunnerConfig()
         self.policy = policy
         self.wrap = wrap or (lambda env: env)
+        self.show_final = show_final
         self._slots: list[_Slot] = []
 
     def run(
@@ -164,7 +167,7 @@ class Runner:
         return [done for done in results if done is not None]
 
     async def _episode(self, slot: _Slot, job: Job, key: str, seed: int, label: str) -> Trajectory:
-        record = _Record(key, job, label)
+        record = _Record(key, job, label, self.show_final)
         try:
             env = await slot.environment(job.task)
             _, info = await slot.call(lambda: env.reset(seed=job.task.seed))
@@ -238,10 +241,11 @@ class Runner:
 class _Record:
     """Collects the steps of one episode."""
 
-    def __init__(self, key: str, job: Job, label: str) -> None:
+    def __init__(self, key: str, job: Job, label: str, show_final: bool) -> None:
         self.key = key
         self.job = job
         self.label = label
+        self.show_final = show_final
         self.session: Session | None = None
         self.steps: list[Step] = []
         self.well_formed: list[bool] = []
@@ -289,6 +293,9 @@ class _Record:
             failure=failure,
             info=(info or {}) | ({KEY: self.thoughts_right} if compared else {}),
         )
+        if self.show_final and self.session and final is not None and episode.rule.bootstrapped:
+            with suppress(MediaError):  # what cannot be shown has no value, as what does not fit
+                self.session.show_final(final)
         samples = (self.session.ledger.sample(),) if self.session and self.steps else ()
         return Trajectory(episode, samples, self.key, tuple(self.well_formed))
 

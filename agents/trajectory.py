@@ -44,6 +44,25 @@ class Sample:
         """Bool [L]: tokens that the agent wrote."""
         return self.turns >= 0
 
+    @property
+    def tail(self) -> int:
+        """Tokens behind the last action: a final observation that nothing answered, there for its value alone."""
+        actions = np.flatnonzero(self.action_mask)
+        return len(self.ids) - 1 - int(actions[-1]) if len(actions) else len(self.ids)
+
+    def without_tail(self) -> Sample:
+        """The sample up to its last action."""
+        stop = len(self.ids) - self.tail
+        kept = [(medium, span) for medium, span in zip(self.media, self.media_spans, strict=True) if span[1] <= stop]
+        return Sample(
+            self.ids[:stop],
+            self.turns[:stop],
+            self.logprobs[:stop],
+            self.versions[:stop],
+            tuple(medium for medium, _ in kept),
+            tuple(span for _, span in kept),
+        )
+
 
 @dataclass(frozen=True, eq=False)
 class Trajectory:

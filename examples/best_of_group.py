@@ -5,7 +5,8 @@ saccade train --advantage best_of_group:best_of_group ...      # with this file'
 
 import numpy as np
 
-from saccade.rl.advantages import Floats, Rollouts
+from saccade.rl.gae import Floats
+from saccade.rl.rollouts import Rollouts
 
 
 def best_of_group(rollouts: Rollouts) -> list[Floats]:

@@ -5,7 +5,8 @@ implementations disagree: the standard deviation has ddof 1; epsilon 1e-6 is add
 episodes that count has advantage 0 (no baseline, no signal) and is counted in `singletons`; episodes whose cause is
 outside the baseline (`infra`, `engine`, `stale`) are invisible to the others and get 0.
 
-A new estimator is a function and a row in `ADVANTAGES`, or, from outside, any `"module:function"`.
+A new estimator is a function and a row in `ADVANTAGES`, or, from outside, any `"module:function"`. docs/algorithms.md
+compares them and says how far each is from the gradient of the mean return.
 
 Shapes: E episodes, T turns of an episode, N action tokens of an episode.
 """
@@ -13,64 +14,15 @@ Shapes: E episodes, T turns of an episode, N action tokens of an episode.
 from __future__ import annotations
 
 import importlib
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable
 from functools import partial
 
 import numpy as np
-from numpy.typing import NDArray
 
 from saccade.envs.errors import ConfigError, near
-
-Floats = NDArray[np.float64]
-EPSILON = 1e-6
-FLAT = 1e-9
-"""Returns that differ by no more are equal: rounding is no signal."""
-
-
-@dataclass(frozen=True)
-class Rollouts:
-    """What an estimator may look at.
-
-    Attributes:
-        groups: [E], episodes with equal entries share a baseline.
-        rewards: E arrays [T], reward of each turn.
-        tokens: E arrays [T], action tokens of each turn.
-        counts: bool [E], whether the episode enters baselines and is trained on.
-        bootstrapped: bool [E], whether what was cut off had value (truncation); for estimators with a critic.
-        state_keys: E lists [T], digest of the state before each turn; for step-level groups.
-        gamma: discount between turns.
-    """
-
-    groups: Sequence[str]
-    rewards: Sequence[Floats]
-    tokens: Sequence[NDArray[np.int64]]
-    counts: NDArray[np.bool_]
-    bootstrapped: NDArray[np.bool_]
-    state_keys: Sequence[Sequence[str]]
-    gamma: float = 1.0
-
-    @property
-    def returns(self) -> Floats:
-        """Undiscounted return of each episode, [E]."""
-        return np.array([rewards.sum() for rewards in self.rewards])
-
-    def members(self) -> dict[str, list[int]]:
-        """Indices of the episodes of each group that count."""
-        members: dict[str, list[int]] = {}
-        for index, group in enumerate(self.groups):
-            if self.counts[index]:
-                members.setdefault(group, []).append(index)
-        return members
-
-    def spread(self, per_turn: Sequence[Floats]) -> list[Floats]:
-        """Repeat each turn's number over its action tokens."""
-        return [np.repeat(turns, tokens) for turns, tokens in zip(per_turn, self.tokens, strict=True)]
-
-    def spread_episodes(self, per_episode: Floats) -> list[Floats]:
-        """Repeat each episode's number over all its action tokens."""
-        return [np.full(int(tokens.sum()), value) for value, tokens in zip(per_episode, self.tokens, strict=True)]
-
+from saccade.rl.appraisal import RECURSIONS, Recursion, appraise
+from saccade.rl.gae import Floats, gae, token_discounts
+from saccade.rl.rollouts import EPSILON, FLAT, Rollouts
 
 Estimator = Callable[[Rollouts], list[Floats]]
 
@@ -81,12 +33,7 @@ def grpo(rollouts: Rollouts, std: bool = True) -> list[Floats]:
     DeepSeekMath (arXiv 2402.03300), equation 3 with outcome supervision. `std=False` is Dr. GRPO's
     (arXiv 2503.20783): the group's spread no longer decides how much a task weighs.
     """
-
-    def relative(group: Floats) -> Floats:
-        centred: Floats = group - group.mean()
-        return centred / (group.std(ddof=1) + EPSILON) if std else centred
-
-    return by_group(rollouts, relative)
+    return by_group(rollouts, partial(relative, std=std))
 
 
 def rloo(rollouts: Rollouts) -> list[Floats]:
@@ -116,6 +63,77 @@ def turn_grpo(rollouts: Rollouts) -> list[Floats]:
     return rollouts.spread([turns / scale for turns in advantages])
 
 
+def process_grpo(rollouts: Rollouts) -> list[Floats]:
+    """GRPO with process supervision (DeepSeekMath, arXiv 2402.03300, section 4.1.3).
+
+    The rewards of all turns of a group are normalised together, by their mean and standard deviation; a token's
+    advantage is the sum of the normalised rewards of its own and all later turns.
+    """
+    advantages = [np.zeros(len(rewards)) for rewards in rollouts.rewards]
+    for members in rollouts.members().values():
+        together = np.concatenate([rollouts.rewards[index] for index in members])
+        if len(members) < 2 or np.ptp(together) <= FLAT:
+            continue
+        scale = together.std(ddof=1) + EPSILON
+        for index in members:
+            advantages[index] = reward_to_go((rollouts.rewards[index] - together.mean()) / scale, 1.0)
+    return rollouts.spread(advantages)
+
+
+def gigpo(rollouts: Rollouts, weight: float = 1.0, std: bool = False) -> list[Floats]:
+    """Group-in-group (GiGPO, arXiv 2505.10978): the episode's advantage plus `weight` times the turn's.
+
+    The turn's is its discounted reward to go minus the mean over all turns of the group that began in the same state
+    (equal `state_key`); a state that was met once adds nothing, and neither does one without a key. `std` divides both
+    by their standard deviations; the paper's default for agents, and ours, does not. The paper's discount is 0.95,
+    ours is `gamma`; its keys are equal observations, ours equal states.
+    """
+    advantages = [np.zeros(len(rewards)) for rewards in rollouts.rewards]
+    to_go = [reward_to_go(rewards, rollouts.gamma) for rewards in rollouts.rewards]
+    for members in rollouts.members().values():
+        anchors: dict[str, list[tuple[int, int]]] = {}
+        for index in members:
+            for turn, key in enumerate(rollouts.state_keys[index]):
+                if key:
+                    anchors.setdefault(key, []).append((index, turn))
+        for met in anchors.values():
+            found = np.array([to_go[index][turn] for index, turn in met])
+            if len(met) >= 2 and np.ptp(found) > FLAT:
+                for (index, turn), value in zip(met, relative(found, std), strict=True):
+                    advantages[index][turn] = weight * value
+    steps = rollouts.spread(advantages)
+    episodes = grpo(rollouts, std)
+    return [one + other for one, other in zip(episodes, steps, strict=True)]
+
+
+def reinforce_plus_plus(rollouts: Rollouts) -> list[Floats]:
+    """REINFORCE++ (arXiv 2501.03262): a token's discounted reward to go, whitened over all tokens of the batch.
+
+    Groups play no part: a batch of single episodes will do.
+    """
+    to_go = [np.zeros(int(tokens.sum())) for tokens in rollouts.tokens]
+    for index in rollouts.counted():
+        discounts = token_discounts(rollouts.tokens[index], rollouts.gamma, rollouts.token_gamma)
+        to_go[index] = gae(rollouts.token_rewards(index), np.zeros(len(discounts)), discounts, 1.0)
+    return rollouts.whiten(to_go)
+
+
+def reinforce_plus_plus_baseline(rollouts: Rollouts) -> list[Floats]:
+    """REINFORCE++ with a baseline (arXiv 2501.03262): GRPO without deviation, whitened over all tokens of the batch."""
+    return rollouts.whiten(grpo(rollouts, std=False))
+
+
+def with_critic(rollouts: Rollouts, recursion: Recursion) -> list[Floats]:
+    """PPO's generalised advantages (arXiv 1707.06347), whitened over all tokens of the batch."""
+    return rollouts.whiten(appraise(rollouts, recursion).advantages)
+
+
+def relative(group: Floats, std: bool) -> Floats:
+    """Numbers minus their mean, over their standard deviation if wanted."""
+    centred: Floats = group - group.mean()
+    return centred / (group.std(ddof=1) + EPSILON) if std else centred
+
+
 def by_group(rollouts: Rollouts, advantage: Callable[[Floats], Floats]) -> list[Floats]:
     """Apply `advantage` to the returns of each group of two or more; all tokens of an episode get its number."""
     advantages = np.zeros(len(rollouts.groups))
@@ -141,7 +159,14 @@ ADVANTAGES: dict[str, Estimator] = {
     "dr-grpo": partial(grpo, std=False),
     "rloo": rloo,
     "turn-grpo": turn_grpo,
+    "process-grpo": process_grpo,
+    "gigpo": gigpo,
+    "reinforce++": reinforce_plus_plus,
+    "reinforce++-baseline": reinforce_plus_plus_baseline,
+    **{name: partial(with_critic, recursion=recursion) for name, recursion in RECURSIONS.items()},
 }
+UNGROUPED = ("reinforce++", *RECURSIONS)
+"""Estimators that need no second episode of a task."""
 
 
 def make_estimator(name: str) -> Estimator:

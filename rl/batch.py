@@ -12,6 +12,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 import torch
@@ -33,13 +34,20 @@ class Row:
         sample: the tokens.
         advantages: float [action tokens], in order.
         weight: of each of its tokens in the loss; set from the whole batch.
-        reference: float [action tokens], log-probabilities under the frozen reference, where there is one.
+        reference: float [action tokens], log-probabilities under the reference, where there is one.
+        old: float [action tokens], log-probabilities when the update began; by default the sampler's stand for them.
+        importance: float [action tokens], weight of the policy loss of each; 0 leaves a token out. All 1 by default.
+        values, targets: float [action tokens], what a critic said, and should have said (NaN: nothing to learn).
     """
 
     sample: Sample
     advantages: NDArray[np.float64]
     weight: float = 0.0
     reference: NDArray[np.float32] | None = None
+    old: NDArray[np.float32] | None = None
+    importance: NDArray[np.float64] | None = None
+    values: NDArray[np.float64] | None = None
+    targets: NDArray[np.float64] | None = None
 
     def __post_init__(self) -> None:
         if len(self.advantages) != self.tokens:
@@ -49,6 +57,11 @@ class Row:
     def tokens(self) -> int:
         """Number of action tokens."""
         return int(self.sample.action_mask.sum())
+
+    @property
+    def taught(self) -> int:
+        """Number of action tokens that are in the loss."""
+        return self.tokens if self.importance is None else int(np.count_nonzero(self.importance))
 
     @property
     def prefix(self) -> int:
@@ -81,8 +94,9 @@ class MicroBatch:
         prefix_of: int64 [B], index of each row's prefix.
         features: media of all blocks; equal ones once.
         action: bool [B, L], action tokens of the suffix.
-        targets, old, advantages, weights: [N], of the action tokens, row by row.
-        reference: [N] likewise; `None` unless every row has one.
+        targets, sampled, old, advantages, weights: [N], of the action tokens, row by row.
+        sequences: int64 [N], number of the row of each.
+        reference, importance, values, value_targets: [N] likewise; `None` unless every row has them.
     """
 
     prefix: Block
@@ -91,10 +105,15 @@ class MicroBatch:
     features: tuple[Features, ...]
     action: Tensor
     targets: Tensor
+    sampled: Tensor
     old: Tensor
     advantages: Tensor
     weights: Tensor
+    sequences: Tensor
     reference: Tensor | None
+    importance: Tensor | None
+    values: Tensor | None
+    value_targets: Tensor | None
 
 
 def cut(rows: Sequence[Row], budget: int) -> Iterator[list[Row]]:
@@ -163,8 +182,16 @@ def collate(rows: Sequence[Row], backbone: Backbone, media: Media) -> MicroBatch
     for index, row in enumerate(rows):
         tail = row.sample.action_mask[row.prefix :]
         action[index, : len(tail)] = torch.from_numpy(tail)
-    references = [row.reference for row in rows if row.reference is not None]
-    old = np.concatenate([row.sample.logprobs[row.sample.action_mask] for row in rows])
+
+    def joined(parts: Sequence[NDArray[np.floating[Any]] | None]) -> Tensor | None:
+        known = [part for part in parts if part is not None]
+        return torch.from_numpy(np.concatenate(known)).float().to(device) if len(known) == len(rows) else None
+
+    sampled = joined([row.sample.logprobs[row.sample.action_mask] for row in rows])
+    assert sampled is not None
+    old = joined([row.old for row in rows])
+    importance = joined([row.importance for row in rows])
+    weights = torch.cat([torch.full((row.tokens,), row.weight) for row in rows]).to(device)
     return MicroBatch(
         prefix=prefix,
         suffix=suffix,
@@ -172,11 +199,41 @@ def collate(rows: Sequence[Row], backbone: Backbone, media: Media) -> MicroBatch
         features=tuple({each.digest: each for row in features for each in row}.values()),
         action=action,
         targets=suffix.ids[action],
-        old=torch.from_numpy(old).to(device),
+        sampled=sampled,
+        old=sampled if old is None else old,
         advantages=torch.from_numpy(np.concatenate([row.advantages for row in rows])).float().to(device),
-        weights=torch.cat([torch.full((row.tokens,), row.weight) for row in rows]).to(device),
-        reference=torch.from_numpy(np.concatenate(references)).to(device) if len(references) == len(rows) else None,
+        weights=weights if importance is None else weights * (importance > 0),
+        sequences=torch.arange(len(rows)).repeat_interleave(torch.tensor([row.tokens for row in rows])).to(device),
+        reference=joined([row.reference for row in rows]),
+        importance=importance,
+        values=joined([row.values for row in rows]),
+        value_targets=joined([row.targets for row in rows]),
     )
+
+
+def states(backbone: Backbone, batch: MicroBatch, encoded: Encoded) -> tuple[Tensor, Tensor]:
+    """Hidden states before each action token, [N, D], and behind the last token of each row, [B, D]."""
+    cache = backbone.new_cache()
+    head = backbone.hidden(batch.prefix, encoded, cache)
+    cache.batch_select_indices(batch.prefix_of)
+    tail = backbone.hidden(batch.suffix, encoded, cache, batch.prefix.mask[batch.prefix_of])
+    # The state before each suffix token: the prefix's last for the first one, else its left neighbour's.
+    before = torch.cat([head[batch.prefix_of, -1:], tail[:, :-1]], dim=1)
+    rows = torch.arange(len(tail), device=tail.device)
+    return before[batch.action], tail[rows, batch.suffix.mask.sum(1) - 1]
+
+
+def read(
+    backbone: Backbone, states: Tensor, targets: Tensor, banned: Tensor, temperature: float
+) -> tuple[Tensor, Tensor]:
+    """Log-probability of each target and entropy in the state before it, both [N].
+
+    Exactly what the sampler stored: the masked, tempered distribution.
+    """
+    logprobs = masked_logprobs(backbone.logits(states), banned, temperature)
+    chosen = logprobs.gather(-1, targets.unsqueeze(-1)).squeeze(-1)
+    entropy = -(logprobs.exp() * logprobs.masked_fill(banned, 0.0)).sum(-1)
+    return chosen, entropy
 
 
 def score(
@@ -184,17 +241,7 @@ def score(
 ) -> tuple[Tensor, Tensor]:
     """Log-probability and entropy of each action token under the current weights, both [N].
 
-    Exactly what the sampler stored: the masked, tempered distribution, given the media of the learner, which are
-    encoded here unless `encoded` holds them already.
+    The media are the learner's; they are encoded here unless `encoded` holds them already.
     """
-    encoded = encoded or backbone.encode(batch.features)
-    cache = backbone.new_cache()
-    head = backbone.hidden(batch.prefix, encoded, cache)
-    cache.batch_select_indices(batch.prefix_of)
-    tail = backbone.hidden(batch.suffix, encoded, cache, batch.prefix.mask[batch.prefix_of])
-    # The state before each suffix token: the prefix's last for the first one, else its left neighbour's.
-    before = torch.cat([head[batch.prefix_of, -1:], tail[:, :-1]], dim=1)
-    logprobs = masked_logprobs(backbone.logits(before[batch.action]), banned, temperature)
-    chosen = logprobs.gather(-1, batch.targets.unsqueeze(-1)).squeeze(-1)
-    entropy = -(logprobs.exp() * logprobs.masked_fill(banned, 0.0)).sum(-1)
-    return chosen, entropy
+    before, _ = states(backbone, batch, encoded or backbone.encode(batch.features))
+    return read(backbone, before, batch.targets, banned, temperature)

@@ -4,6 +4,8 @@
       manifest.json            run, configuration, counters, SHA-256 of each file
       model.safetensors        full named weights
       optimizer.safetensors    moments and step of each weight
+      critic.safetensors       where there is a critic: its weights, and its moments in critic_optimizer.safetensors
+      reference.safetensors    where the reference is a moving average
 
 All other state of a run is a function of (seed, update): random numbers are named, never carried along, so a
 checkpoint of weights, moments and counters is enough to resume bit for bit.
@@ -25,6 +27,7 @@ from typing import Any
 import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
+from torch import Tensor
 
 from saccade.envs.errors import ConfigError, StoreError
 from saccade.rl.learner import Learner
@@ -50,21 +53,30 @@ class Checkpoint:
 
     def restore(self, learner: Learner) -> None:
         """Put weights, moments and counters back."""
-        weights = load_file(self.path / "model.safetensors")
-        if weights.keys() != learner.parameters.keys():
-            odd = sorted(weights.keys() ^ learner.parameters.keys())[0]
+        for file, weights in weights_of(learner).items():
+            self._load(file, weights)
+        learner.optimizer.restore(load_file(self.path / "optimizer.safetensors"))
+        learner.steps = self.manifest["learner_steps"]
+        learner.skipped = self.manifest["skipped_steps"]
+        learner.kl.adapted = self.manifest["kl_coef"]
+        if learner.critic is not None:
+            learner.critic.optimizer.restore(load_file(self.path / "critic_optimizer.safetensors"))
+            learner.critic.updates = self.manifest["critic_updates"]
+
+    def _load(self, file: str, parameters: Mapping[str, Tensor]) -> None:
+        """Copy a file's tensors into weights of the same names and shapes."""
+        weights = load_file(self.path / f"{file}.safetensors")
+        if weights.keys() != parameters.keys():
+            odd = sorted(weights.keys() ^ parameters.keys())[0]
             raise ConfigError(f"{self.path} holds another architecture: {odd!r} is only in one of the two")
         with torch.no_grad():
-            for name, parameter in learner.parameters.items():
+            for name, parameter in parameters.items():
                 if parameter.shape != weights[name].shape:
                     raise ConfigError(
                         f"{self.path} holds another architecture: {name} is {tuple(weights[name].shape)}, the model's "
                         f"is {tuple(parameter.shape)}"
                     )
                 parameter.copy_(weights[name])
-        learner.optimizer.restore(load_file(self.path / "optimizer.safetensors"))
-        learner.steps = self.manifest["learner_steps"]
-        learner.skipped = self.manifest["skipped_steps"]
 
 
 class CheckpointFolder:
@@ -90,14 +102,20 @@ class CheckpointFolder:
         try:
             shutil.rmtree(scratch, ignore_errors=True)
             scratch.mkdir(parents=True)
-            save_file({name: tensor.contiguous() for name, tensor in learner.weights()}, scratch / "model.safetensors")
+            for file, weights in weights_of(learner).items():
+                plain = {name: weight.detach().contiguous() for name, weight in weights.items()}
+                save_file(plain, scratch / f"{file}.safetensors")
             save_file(learner.optimizer.moments(), scratch / "optimizer.safetensors")
+            if learner.critic is not None:
+                save_file(learner.critic.optimizer.moments(), scratch / "critic_optimizer.safetensors")
             manifest = {
                 "schema_version": SCHEMA_VERSION,
                 "run_id": self.run_id,
                 "update": update,
                 "learner_steps": learner.steps,
                 "skipped_steps": learner.skipped,
+                "kl_coef": learner.kl.adapted,
+                "critic_updates": learner.critic.updates if learner.critic is not None else 0,
                 "config": config,
                 "files": {file.name: _checksum(file) for file in sorted(scratch.iterdir())},
             }
@@ -152,6 +170,16 @@ class CheckpointFolder:
             return []
         numbered = {folder: _NAME.fullmatch(folder.name) for folder in self.path.iterdir()}
         return sorted((folder for folder, found in numbered.items() if found), key=lambda folder: int(folder.name[5:]))
+
+
+def weights_of(learner: Learner) -> dict[str, Mapping[str, Tensor]]:
+    """All weights that change, by the name of their file."""
+    found: dict[str, Mapping[str, Tensor]] = {"model": learner.parameters}
+    if learner.critic is not None:
+        found["critic"] = learner.critic.parameters
+    if learner.reference is not None and learner.config.kl.reference == "average":
+        found["reference"] = dict(learner.reference.model.named_parameters())
+    return found
 
 
 def _checksum(file: Path) -> str:

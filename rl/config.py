@@ -13,7 +13,8 @@ from saccade.agents.agent import AgentConfig
 from saccade.agents.runner import RunnerConfig
 from saccade.envs.errors import ConfigError
 from saccade.envs.task import TaskSource
-from saccade.rl.advantages import make_estimator
+from saccade.rl.advantages import ADVANTAGES, UNGROUPED, make_estimator
+from saccade.rl.appraisal import RECURSIONS
 from saccade.rl.learner import LearnerConfig
 from saccade.rl.rewards import check_weights
 
@@ -35,9 +36,14 @@ class TrainConfig:
     group_size: int = 8
     """Episodes of each task; their mean return is the baseline."""
     advantage: str = "dr-grpo"
-    """`grpo`, `dr-grpo`, `rloo`, `turn-grpo`, or `module:function`."""
+    """`grpo`, `dr-grpo`, `rloo`, `turn-grpo`, `process-grpo`, `gigpo`, `reinforce++`, `reinforce++-baseline`, with a
+    critic `gae`, `turn-gae`, `bi-level-gae`; or `module:function`. docs/algorithms.md compares them."""
     gamma: float = 1.0
     """Discount between turns."""
+    token_gamma: float = 1.0
+    """Discount between the tokens of a turn."""
+    gae_lambda: float = 1.0
+    """Decay of the trace of generalised advantages; 1 trusts returns, 0 the critic."""
     rewards: Mapping[str, float] = field(default_factory=lambda: {"task": 1.0})
     """Weights of the rewards: `task`, `valid_action`, `format`, `brevity`."""
     seed: int = 0
@@ -66,7 +72,7 @@ class TrainConfig:
     def __post_init__(self) -> None:
         if not self.envs:
             raise ConfigError("envs must name at least one environment, such as saccade/Shapes-v0")
-        if self.group_size < 2:
+        if self.group_size < 1 or (self.group_size < 2 and self.advantage not in UNGROUPED):
             raise ConfigError(
                 f"group_size must be >= 2 for a group baseline, got {self.group_size}: an episode alone has advantage 0"
             )
@@ -77,12 +83,31 @@ class TrainConfig:
             raise ConfigError(f"eval_tasks must be >= 2 for an interval, got {self.eval_tasks}")
         if self.eval_first < 0:
             raise ConfigError(f"eval_first must be >= 0, got {self.eval_first}")
-        if not 0 <= self.gamma <= 1:
-            raise ConfigError(f"gamma must be between 0 and 1, got {self.gamma}")
+        for name in ("gamma", "token_gamma", "gae_lambda"):
+            if not 0 <= getattr(self, name) <= 1:
+                raise ConfigError(f"{name} must be between 0 and 1, got {getattr(self, name)}")
         if self.agent is not None and self.agent.temperature == 0:
             raise ConfigError("training needs samples: agent.temperature must be > 0, got 0")
         make_estimator(self.advantage)
+        self._check_critic()
         check_weights(self.rewards)
+
+    def _check_critic(self) -> None:
+        critic = self.learner.critic
+        if self.advantage in RECURSIONS and critic.kind == "none":
+            raise ConfigError(
+                f"advantage {self.advantage!r} needs values: set learner.critic.kind to 'shared' or 'separate'"
+            )
+        if self.advantage in ADVANTAGES and self.advantage not in RECURSIONS and critic.kind != "none":
+            raise ConfigError(
+                f"advantage {self.advantage!r} asks no critic: set learner.critic.kind to 'none', or use one of "
+                f"{', '.join(RECURSIONS)}"
+            )
+        if critic.pretrain >= self.steps:
+            raise ConfigError(
+                f"learner.critic.pretrain must be < steps, got {critic.pretrain} and {self.steps}: the policy would "
+                "never learn"
+            )
 
     @property
     def sources(self) -> list[TaskSource]:

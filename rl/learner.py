@@ -13,21 +13,24 @@ from __future__ import annotations
 
 import copy
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from saccade.agents.backbone import Backbone, Encoded
 from saccade.agents.chat import Chat
 from saccade.agents.engines.sampling import banned_mask
-from saccade.agents.media import Features
 from saccade.envs.errors import ConfigError
-from saccade.rl.batch import MicroBatch, Row, collate, cut, score
-from saccade.rl.looks import Looks
-from saccade.rl.losses import Clip, k3, make_loss, token_weights
+from saccade.rl.backward import LossOf, accumulate
+from saccade.rl.batch import MicroBatch, Row, collate, cut, read, score, states
+from saccade.rl.critic import Critic, CriticConfig, explained_variance
+from saccade.rl.kl import KLConfig, KLController
+from saccade.rl.losses import DIVERGENCES, Clip, k3, make_loss, token_weights
+from saccade.rl.mismatch import CorrectionConfig, importance
 from saccade.rl.optimizers import Optimizer, check_optimizer
 from saccade.rl.ranks import Ranks
 
@@ -53,15 +56,23 @@ class LearnerConfig:
     passes: int = 1
     """Optimiser steps on the rollouts of an update; from the second on the policy has moved and the clip can bind."""
     loss: str = "clipped"
-    """Policy loss: `clipped` (PPO) or `reinforce`."""
+    """Policy loss: `clipped` (PPO), `gspo`, `cispo` or `reinforce`."""
     clip: Clip = field(default_factory=Clip)
     """Bounds of the probability ratio."""
     kl_coef: float = 0.03
-    """Weight of the k3 KL divergence to the start of training; 0 keeps no reference."""
+    """Weight of the KL divergence to the reference, at the start; 0 keeps no reference."""
+    kl: KLConfig = field(default_factory=KLConfig)
+    """Which reference and which estimate of the divergence, where it acts, and how its weight changes."""
     entropy_coef: float = 0.0
     """Weight of the entropy bonus."""
     aggregation: str = "token-mean"
-    """How tokens are averaged: `token-mean` or `sequence-mean`."""
+    """How tokens are averaged: `token-mean`, `sequence-mean`, or `constant` (over rows, by `constant_length`)."""
+    constant_length: int = 0
+    """Tokens that every row is divided by, for `constant`: the longest that it can have."""
+    correction: CorrectionConfig = field(default_factory=CorrectionConfig)
+    """What is done about a sampler that differs from the learner."""
+    critic: CriticConfig = field(default_factory=CriticConfig)
+    """Who says what a state is worth, for the advantages that need it."""
     micro_batch_tokens: int = 16384
     """Largest micro-batch in tokens, padding included; changes memory, never the gradient."""
 
@@ -73,12 +84,24 @@ class LearnerConfig:
             raise ConfigError(f"passes must be >= 1, got {self.passes}")
         if self.kl_coef < 0 or self.entropy_coef < 0:
             raise ConfigError("kl_coef and entropy_coef must be >= 0")
+        KLController(self.kl, self.kl_coef)
         make_loss(self.loss)
-        token_weights([1], self.aggregation)
+        token_weights([1], self.aggregation, self.constant_length)
+        if self.constant_length and self.aggregation != "constant":
+            raise ConfigError(f"constant_length is for aggregation 'constant', got {self.aggregation!r}: leave it out")
+
+
+@dataclass(frozen=True)
+class Part:
+    """Weights that an optimiser steps at a rate; their gradient has a norm of its own."""
+
+    parameters: Mapping[str, Tensor]
+    optimizer: Optimizer
+    rate: float
 
 
 class Learner:
-    """Trains a backbone.
+    """Trains a backbone, and a critic if there is one.
 
     Args:
         backbone: the model; it may be the engine's own.
@@ -108,30 +131,51 @@ class Learner:
         self.steps = 0
         self.skipped = 0
         self.loss = make_loss(config.loss)
+        self.divergence = DIVERGENCES[config.kl.estimator]
         self.banned = banned_mask(chat.banned, backbone.vocabulary, backbone.device)
         self.parameters = dict(backbone.model.named_parameters())
         self.optimizer = Optimizer(config.optimizer, self.parameters, config.betas, config.weight_decay)
-        self.reference = self._freeze(backbone) if config.kl_coef else None
+        self.kl = KLController(config.kl, config.kl_coef)
+        self.reference = self._freeze(backbone) if self.kl.needed else None
+        self.critic = Critic(config.critic, backbone, config.betas) if config.critic.kind != "none" else None
+        self._targets = 1
 
     def step(self, rows: Sequence[Row]) -> dict[str, float]:
         """`passes` optimiser steps on all rows; returns the metrics of the last, the mismatch of the first.
 
         Args:
-            rows: with advantages; their `weight` is set here, from all of them.
+            rows: with advantages, and with values and targets where there is a critic; their `weight` is set here,
+                from all of them.
         """
+        rows, metrics = self._correct(rows)
         rows = self._weigh(rows, self.config.aggregation)
-        if self.reference is not None:  # it does not change: once for all passes
+        if metrics and not self._total(sum(row.taught for row in rows)):
+            return metrics
+        critic = self.critic
+        waiting = critic is not None and critic.pretraining
+        if critic is not None:
+            metrics |= self._begin_critic(critic, rows)
+        if self.reference is not None and not self.kl.in_reward and not waiting:  # once for all passes
             found = self.logprobs(rows, self.reference)
             rows = [replace(row, reference=each.cpu().numpy()) for row, each in zip(rows, found, strict=True)]
-        first = metrics = self._optimise(rows, self._policy_loss)
-        for _ in range(self.config.passes - 1):
-            metrics = self._optimise(rows, self._policy_loss)
+        first: dict[str, float] = {}
+        for _ in range(self.config.passes):
+            if critic is not None and (waiting or not critic.shared):
+                metrics |= self._step_critic(critic, rows)
+            if not waiting:
+                latest = self._step_policy(rows, self._policy_loss)
+                metrics |= latest
+                first = first or latest
+        if "policy/kl" in first:
+            if self.config.kl.control != "fixed":
+                metrics["policy/kl_coef"] = self.kl.coefficient(self.done)
+            self.kl.observe(first["policy/kl"], self._total(len(rows)))
         return metrics | {name: value for name, value in first.items() if name.startswith("mismatch/")}
 
     def imitate(self, rows: Sequence[Row]) -> dict[str, float]:
         """One optimiser step of supervised learning: cross-entropy of the action tokens."""
         rows = self._weigh(rows, "token-mean")
-        return self._optimise(rows, self._imitation_loss)
+        return self._step_policy(rows, self._imitation_loss)
 
     def logprobs(self, rows: Sequence[Row], backbone: Backbone | None = None) -> list[Tensor]:
         """Log-probabilities of each row's action tokens, in the order of `rows`.
@@ -143,16 +187,26 @@ class Learner:
         backbone = backbone or self.backbone
         found: dict[int, Tensor] = {}
         with torch.no_grad():
-            encoded = backbone.encode(self._features(rows))
+            encoded = backbone.encode([self.chat.media.process(medium) for row in rows for medium in row.sample.media])
             for part in cut(rows, self.config.micro_batch_tokens):
                 batch = collate(part, backbone, self.chat.media)
                 scores = score(backbone, batch, self.banned, self.temperature, encoded)[0]
                 found |= zip(map(id, part), torch.split(scores, [row.tokens for row in part]), strict=True)
         return [found[id(row)] for row in rows]
 
+    def values(self, rows: Sequence[Row]) -> tuple[list[NDArray[np.float64]], NDArray[np.float64]]:
+        """What the critic says before each action token of each row, and behind its last token (NaN: no such state)."""
+        assert self.critic is not None
+        return self.critic.values(rows, self.chat.media, self.config.micro_batch_tokens)
+
     def weights(self) -> Iterator[tuple[str, Tensor]]:
         """Full named tensors, for engines."""
         yield from ((name, parameter.detach()) for name, parameter in self.parameters.items())
+
+    @property
+    def done(self) -> float:
+        """Share of all optimiser steps that are done."""
+        return self.steps / self.total_steps
 
     def learning_rate(self, step: int) -> float:
         """Linear warm-up, then a cosine down to `final_learning_rate` of the peak."""
@@ -163,80 +217,135 @@ class Learner:
         share = config.final_learning_rate + (1 - config.final_learning_rate) * 0.5 * (1 + math.cos(math.pi * done))
         return config.learning_rate * share
 
+    def _correct(self, rows: Sequence[Row]) -> tuple[Sequence[Row], dict[str, float]]:
+        """Score all rows before the first step, and weigh the difference from the sampler."""
+        if self.config.correction.kind == "none":
+            return rows, {}
+        out = []
+        for row, found in zip(rows, self.logprobs(rows), strict=True):
+            old = found.cpu().numpy()
+            sampled = row.sample.logprobs[row.sample.action_mask]
+            out.append(replace(row, old=old, importance=importance(old, sampled, self.config.correction)))
+        kept, tokens = self._total(sum(row.taught for row in out)), self._total(sum(row.tokens for row in out))
+        return out, {"mismatch/masked": 1 - kept / tokens}
+
     def _weigh(self, rows: Sequence[Row], aggregation: str) -> list[Row]:
         """Set the weight of each row's tokens, from the rows of all ranks."""
-        lengths = [row.tokens for row in rows]
-        mine = float(sum(lengths) if aggregation == "token-mean" else len(lengths))
+        lengths = [row.taught for row in rows]
+        mine = float(sum(lengths) if aggregation == "token-mean" else sum(length > 0 for length in lengths))
         found = self.ranks.total({"rows": mine, "idle": float(not rows)})
         if self.ranks.size > 1 and found["idle"]:  # it would have no metrics to add up, and the others would wait
             raise ConfigError(f"each of {self.ranks.size} ranks needs a row, {found['idle']:g} of them got none")
         share = mine / max(found["rows"], 1.0)
-        weights = token_weights(lengths, aggregation)
+        weights = token_weights(lengths, aggregation, self.config.constant_length)
         return [replace(row, weight=weight * share) for row, weight in zip(rows, weights, strict=True)]
 
-    def _optimise(self, rows: Sequence[Row], loss_of: Any) -> dict[str, float]:
-        self.backbone.model.train()
-        self.optimizer.zero_grad()
-        sums: dict[str, float] = {}
-        looks = Looks(self.backbone, self._features(rows))
-        for part in cut(rows, self.config.micro_batch_tokens):
-            batch = collate(part, self.backbone, self.chat.media)
-            loss, metrics = loss_of(batch, looks.encoded)
-            loss.backward()
-            for name, value in metrics.items():
-                merge = max if name.endswith("/max") else float.__add__
-                sums[name] = merge(sums.get(name, 0.0), float(value))
-        looks.backward()
-        if self.ranks.size > 1:
-            sums = self._gather(sums)
-        norm = torch.nn.utils.clip_grad_norm_(self.parameters.values(), self.config.max_grad_norm)
+    def _total(self, count: int) -> int:
+        """A count over all ranks."""
+        return round(self.ranks.total({"count": float(count)})["count"])
+
+    def _begin_critic(self, critic: Critic, rows: Sequence[Row]) -> dict[str, float]:
+        """Fix the denominator of the value loss; how good the values of the rollouts were."""
+        values, targets = (
+            np.concatenate([np.zeros(0), *(part for part in parts if part is not None)])
+            for parts in ([row.values for row in rows], [row.targets for row in rows])
+        )
+        if not len(values) == len(targets) == sum(row.tokens for row in rows):
+            raise ConfigError("with a critic every row needs values and targets: see saccade.rl.credit.consult")
+        self._targets = max(self._total(int(np.count_nonzero(~np.isnan(targets)))), 1)
+        critic.updates += 1
+        return {
+            "critic/explained_variance": explained_variance(values, targets),
+            "critic/value": float(values.mean()),
+        }
+
+    def _step_policy(self, rows: Sequence[Row], loss_of: LossOf) -> dict[str, float]:
+        """One optimiser step of the policy, and of the head of a critic that shares its backbone."""
         rate = self.learning_rate(self.steps)
-        finite = bool(torch.isfinite(norm))
-        if finite:
-            self.optimizer.step(rate)
-        else:
-            self.skipped += 1
+        parts = [Part(self.parameters, self.optimizer, rate)]
+        if self.critic is not None and self.critic.shared:
+            parts.append(Part(self.critic.parameters, self.critic.optimizer, self.critic.config.learning_rate))
+        sums, norms = self._descend(self.backbone, rows, loss_of, parts)
         self.steps += 1
+        if self.reference is not None and self.config.kl.reference == "average":
+            follow(self.reference.model, self.backbone.model, self.config.kl.decay)
         return sums | {
-            "learner/gradient_norm": float(norm) if finite else 0.0,
+            "learner/gradient_norm": norms[0],
             "learner/learning_rate": rate,
             "learner/skipped_steps": float(self.skipped),
         }
 
-    def _features(self, rows: Sequence[Row]) -> list[Features]:
-        """The media of some rows."""
-        return [self.chat.media.process(medium) for row in rows for medium in row.sample.media]
+    def _step_critic(self, critic: Critic, rows: Sequence[Row]) -> dict[str, float]:
+        """One optimiser step of the critic alone; the backbone that it shares stands still."""
 
-    def _gather(self, sums: dict[str, float]) -> dict[str, float]:
+        def loss_of(batch: MicroBatch, encoded: Encoded) -> tuple[Tensor, dict[str, Tensor]]:
+            with torch.set_grad_enabled(not critic.shared):
+                before, _ = states(critic.backbone, batch, encoded)
+            return critic.loss(before, batch, 1 / self._targets)
+
+        part = Part(critic.parameters, critic.optimizer, critic.config.learning_rate)
+        sums, norms = self._descend(critic.backbone, rows, loss_of, [part])
+        return sums | {"critic/gradient_norm": norms[0]}
+
+    def _descend(
+        self, backbone: Backbone, rows: Sequence[Row], loss_of: LossOf, parts: Sequence[Part]
+    ) -> tuple[dict[str, float], list[float]]:
+        """One step down the gradient of all rows of all ranks; none, and counted, where it is not finite."""
+        backbone.model.train()
+        for part in parts:
+            part.optimizer.zero_grad()
+        sums = accumulate(backbone, self.chat.media, rows, self.config.micro_batch_tokens, loss_of)
+        if self.ranks.size > 1:
+            sums = self._gather(sums, parts)
+        found = [torch.nn.utils.clip_grad_norm_(part.parameters.values(), self.config.max_grad_norm) for part in parts]
+        finite = all(bool(torch.isfinite(norm)) for norm in found)
+        if finite:
+            for part in parts:
+                part.optimizer.step(part.rate)
+        else:
+            self.skipped += 1
+        return sums, [float(norm) if finite else 0.0 for norm in found]
+
+    def _gather(self, sums: dict[str, float], parts: Sequence[Part]) -> dict[str, float]:
         """Add up gradients and metrics of all ranks."""
         gradients = []
-        for parameter in self.parameters.values():
-            if parameter.grad is None:  # a rank without pictures has no gradient of the vision tower
-                parameter.grad = torch.zeros_like(parameter)
-            gradients.append(parameter.grad)
+        for part in parts:
+            for parameter in part.parameters.values():
+                if parameter.grad is None:  # a rank without pictures has no gradient of the vision tower
+                    parameter.grad = torch.zeros_like(parameter)
+                gradients.append(parameter.grad)
         self.ranks.sum(gradients)
         return self.ranks.total(sums)
 
     def _policy_loss(self, batch: MicroBatch, encoded: Encoded) -> tuple[Tensor, dict[str, Tensor]]:
-        logprobs, entropy = score(self.backbone, batch, self.banned, self.temperature, encoded)
-        policy = self.loss(logprobs, batch.old, batch.advantages, self.config.clip)
-        per_token = policy.loss - self.config.entropy_coef * entropy
-        gap = (logprobs - batch.old).detach()
+        before, _ = states(self.backbone, batch, encoded)
+        logprobs, entropy = read(self.backbone, before, batch.targets, self.banned, self.temperature)
+        policy = self.loss(logprobs, batch.old, batch.advantages, batch.sequences, self.config.clip)
+        own = policy.loss if batch.importance is None else policy.loss * batch.importance
+        per_token = own - self.config.entropy_coef * entropy
+        gap = (logprobs - batch.sampled).detach()
         weights = batch.weights
         metrics = {
-            "policy/loss": (policy.loss.detach() * weights).sum(),
+            "policy/loss": (own.detach() * weights).sum(),
             "policy/clip_fraction": (policy.clipped * weights).sum(),
             "policy/entropy": (entropy.detach() * weights).sum(),
             # On the first pass over fresh rollouts these compare the sampler with the learner.
-            "mismatch/kl": (k3(batch.old, logprobs.detach()) * weights).sum(),
+            "mismatch/kl": (k3(batch.sampled, logprobs.detach()) * weights).sum(),
             "mismatch/max": gap.abs().max(),
             "mismatch/ess_inverse": (weights * (2 * gap).exp()).sum(),
         }
+        if batch.importance is not None:
+            metrics["mismatch/importance"] = (batch.importance * weights).sum()
         if batch.reference is not None:
-            divergence = k3(logprobs, batch.reference)
-            per_token = per_token + self.config.kl_coef * divergence
+            divergence = self.divergence(logprobs, batch.reference)
+            per_token = per_token + self.kl.coefficient(self.done) * divergence
             metrics["policy/kl"] = (divergence.detach() * weights).sum()
-        return (per_token * weights).sum(), metrics
+        loss = (per_token * weights).sum()
+        if self.critic is not None and self.critic.shared:
+            of_values, more = self.critic.loss(before, batch, 1 / self._targets)
+            loss = loss + self.critic.config.coef * of_values
+            metrics |= more
+        return loss, metrics
 
     def _imitation_loss(self, batch: MicroBatch, encoded: Encoded) -> tuple[Tensor, dict[str, Tensor]]:
         logprobs, _ = score(self.backbone, batch, self.banned, 1.0, encoded)
@@ -249,3 +358,10 @@ class Learner:
         for parameter in model.parameters():
             parameter.requires_grad_(False)
         return type(backbone)(model)
+
+
+def follow(average: torch.nn.Module, model: torch.nn.Module, decay: float) -> None:
+    """Move a moving average of weights: decay times itself, the rest the model."""
+    with torch.no_grad():
+        for mean, weight in zip(average.parameters(), model.parameters(), strict=True):
+            mean.lerp_(weight, 1 - decay)

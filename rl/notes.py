@@ -11,7 +11,7 @@ import numpy as np
 from saccade.agents.chat import Chat
 from saccade.agents.thoughts import judged
 from saccade.agents.trajectory import Trajectory
-from saccade.rl.advantages import Floats
+from saccade.rl.gae import Floats
 
 
 def token_notes(trajectory: Trajectory, chat: Chat, advantages: Floats | None = None) -> list[dict[str, Any]]:

@@ -29,10 +29,12 @@ from saccade.envs.episode import Ending, Episode
 from saccade.envs.errors import ConfigError, WorldFailure
 from saccade.envs.replay import ReplayStore
 from saccade.envs.task import TaskSource
-from saccade.rl.advantages import Floats, make_estimator
+from saccade.rl.advantages import make_estimator
+from saccade.rl.appraisal import value_targets
 from saccade.rl.checkpoint import CheckpointFolder
 from saccade.rl.config import TrainConfig
-from saccade.rl.credit import assign, rollouts_of
+from saccade.rl.credit import assign, consult, rollouts_of
+from saccade.rl.gae import Floats
 from saccade.rl.learner import Learner
 from saccade.rl.logs import MetricLog
 from saccade.rl.notes import rollout_metrics, token_notes
@@ -74,8 +76,9 @@ class Trainer:
             backbone, self.chat.media, TransformersEngineConfig(config.max_batch, config.deterministic)
         )
         self.agent = Agent(self.engine, self.chat, agent_config)
-        self.runner = Runner(self.agent, config.runner)
-        total = config.steps * config.learner.passes
+        critic = config.learner.critic
+        self.runner = Runner(self.agent, config.runner, show_final=critic.kind != "none")
+        total = (config.steps - critic.pretrain) * config.learner.passes
         self.learner = Learner(backbone, self.chat, config.learner, total, agent_config.temperature)
         self.checkpoints = CheckpointFolder(self.folder / "checkpoints", config.run_id, config.keep_checkpoints)
         self.start = self._restore() if resume else 0
@@ -120,12 +123,16 @@ class Trainer:
         lost = [each.episode.failure for each in trajectories if each.episode.rule.ending is Ending.ABORTED]
         if len(lost) == len(trajectories):
             raise WorldFailure(f"all {len(lost)} episodes of update {update} were lost; the first one: {lost[0]}")
-        rollouts = rollouts_of(trajectories, self.config.rewards, self.config.gamma)
-        advantages, rows, metrics = assign(trajectories, rollouts, self.estimator)
+        config, learner = self.config, self.learner
+        rollouts = rollouts_of(trajectories, config.rewards, config.gamma, config.token_gamma, config.gae_lambda)
+        rollouts, consulted = consult(trajectories, rollouts, learner)
+        targets = value_targets(rollouts, config.advantage) if learner.critic is not None else None
+        advantages, rows, metrics = assign(trajectories, rollouts, self.estimator, targets)
+        metrics |= consulted
         if rows:
-            metrics["probe/image_effect"] = image_effect(self.learner, rows[:: max(len(rows) // 8, 1)])
-            metrics |= self.learner.step(rows)
-            self.engine.update(self.learner.weights(), self.engine.version + 1)
+            metrics["probe/image_effect"] = image_effect(learner, rows[:: max(len(rows) // 8, 1)])
+            metrics |= learner.step(rows)
+            self.engine.update(learner.weights(), learner.steps // config.learner.passes)
         learned = time.perf_counter()
         if store is not None:
             self._store(store, trajectories, advantages, update, "train")

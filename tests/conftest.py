@@ -8,6 +8,10 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
 
 import pytest
+from hypothesis import settings
+
+settings.register_profile("unhurried", deadline=None)  # a busy machine is no bug of the example
+settings.load_profile("unhurried")
 
 ROOT = Path(__file__).parent.parent
 EXAMPLES = ROOT / "examples"

@@ -1,22 +1,29 @@
 import numpy as np
 import pytest
 
-from saccade.rl.advantages import Rollouts
+from saccade.rl.rollouts import Rollouts
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def rollouts():
-    """Builds `Rollouts` from a list of (group, rewards by turn, tokens by turn)."""
+    """Builds `Rollouts` from a list of (group, rewards by turn, tokens by turn); values make a critic."""
 
-    def build(episodes, counts=None, gamma=1.0):
+    def build(
+        episodes, counts=None, bootstrapped=None, keys=None, penalties=None, values=None, tails=None, **discounts
+    ):
+        if values is not None and tails is None:
+            tails = [np.nan] * len(episodes)
         return Rollouts(
             groups=[group for group, _, _ in episodes],
             rewards=[np.array(rewards, float) for _, rewards, _ in episodes],
             tokens=[np.array(tokens, np.int64) for _, _, tokens in episodes],
             counts=np.array(counts if counts is not None else [True] * len(episodes)),
-            bootstrapped=np.zeros(len(episodes), bool),
-            state_keys=[[""] * len(rewards) for _, rewards, _ in episodes],
-            gamma=gamma,
+            bootstrapped=np.array(bootstrapped if bootstrapped is not None else [False] * len(episodes)),
+            state_keys=keys or [[""] * len(rewards) for _, rewards, _ in episodes],
+            penalties=None if penalties is None else [np.array(each, float) for each in penalties],
+            values=None if values is None else [np.array(each, float) for each in values],
+            tails=None if tails is None else np.array(tails, float),
+            **discounts,
         )
 
     return build

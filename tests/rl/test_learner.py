@@ -1,3 +1,4 @@
+import copy
 from dataclasses import replace
 
 import numpy as np
@@ -5,8 +6,12 @@ import pytest
 import torch
 
 from saccade.envs.errors import ConfigError
-from saccade.rl.batch import Row
+from saccade.rl.batch import Row, collate, cut, score
+from saccade.rl.critic import CriticConfig
+from saccade.rl.kl import KLConfig
 from saccade.rl.learner import LearnerConfig
+from saccade.rl.looks import Looks
+from saccade.rl.mismatch import CorrectionConfig
 
 
 def rows_of(trajectories, seed=0):
@@ -18,19 +23,104 @@ def gradient(learner):
     return torch.cat([p.grad.flatten() for p in learner.parameters.values() if p.grad is not None])
 
 
-def test_the_gradient_does_not_depend_on_micro_batches(learner, trajectories):
+SETTINGS = {
+    "default": {},
+    "gspo": {"loss": "gspo", "aggregation": "sequence-mean", "correction": CorrectionConfig("truncate", "sequence")},
+    "cispo": {
+        "loss": "cispo",
+        "aggregation": "constant",
+        "constant_length": 40,
+        "correction": CorrectionConfig("mask", low=0.8, high=1.2),
+    },
+    "critic": {"critic": CriticConfig("shared")},
+}
+
+
+@pytest.mark.parametrize("name", SETTINGS)
+def test_the_gradient_does_not_depend_on_micro_batches(learner, trajectories, name):
     found = []
-    start = {name: p.detach().clone() for name, p in learner().parameters.items()}
-    for budget in (10**9, 300, 1):
+    first = learner()
+    start = {name: p.detach().clone() for name, p in first.parameters.items()}
+    rng = np.random.default_rng(1)
+    rows = []
+    for row in rows_of(trajectories):
+        sample, noise = row.sample, rng.normal(size=len(row.sample.ids)).astype(np.float32) * 0.3
+        values, targets = rng.normal(size=(2, row.tokens))
+        targets[::3] = np.nan
+        # A sampler that is not the learner, so that corrections and clips have something to do.
+        sample = replace(sample, logprobs=np.where(sample.action_mask, sample.logprobs + noise, 0).astype(np.float32))
+        rows.append(replace(row, sample=sample, values=values, targets=targets))
+    for budget in (10**9, 1):
         with torch.no_grad():
-            for name, parameter in learner().parameters.items():
-                parameter.copy_(start[name])
-        subject = learner(micro_batch_tokens=budget, kl_coef=0.1, entropy_coef=0.01, max_grad_norm=1e9)
-        subject.step(rows_of(trajectories))
-        found.append(gradient(subject).clone())
-    scale = found[0].abs().max()
-    assert (found[0] - found[1]).abs().max() / scale < 1e-5
-    assert (found[0] - found[2]).abs().max() / scale < 1e-5
+            for key, parameter in first.parameters.items():
+                parameter.copy_(start[key])
+        subject = learner(
+            micro_batch_tokens=budget, kl_coef=0.1, entropy_coef=0.01, max_grad_norm=1e9, **SETTINGS[name]
+        )
+        if subject.critic is not None:
+            torch.nn.init.normal_(subject.critic.head.weight, generator=torch.Generator().manual_seed(0))
+        metrics = subject.step(rows)
+        gradients = [gradient(subject)]
+        if subject.critic is not None:
+            gradients.append(subject.critic.head.weight.grad.flatten())
+        found.append(torch.cat(gradients).clone())
+    assert (found[0] - found[1]).abs().max() / found[0].abs().max() < 2e-6
+    assert ("mismatch/masked" in metrics) == (name in ("gspo", "cispo"))
+    if name == "cispo":
+        assert 0.1 < metrics["mismatch/masked"] < 0.9
+
+
+def test_the_default_update_is_the_plain_one(agent, learner, trajectories):
+    """Bit for bit: importance, clip, divergence, mean, clipping of the gradient and AdamW, written down here."""
+    backbone, chat = agent.engine.backbone, agent.chat
+    twin = type(backbone)(copy.deepcopy(backbone.model))
+    frozen = type(backbone)(copy.deepcopy(backbone.model))
+    subject, rows = learner(), rows_of(trajectories)
+    weight = 1 / sum(row.tokens for row in rows)
+    adam = torch.optim.AdamW(twin.model.parameters(), betas=(0.9, 0.99), weight_decay=0.0, fused=True)
+    for step in range(2):
+        subject.step(rows)
+        adam.zero_grad()
+        looks = Looks(twin, [chat.media.process(medium) for row in rows for medium in row.sample.media])
+        encoded = frozen.encode([chat.media.process(medium) for row in rows for medium in row.sample.media])
+        for part in cut(rows, 16384):
+            batch = collate(part, twin, chat.media)
+            logprobs, _ = score(twin, batch, subject.banned, 1.0, looks.encoded)
+            with torch.no_grad():
+                reference, _ = score(frozen, batch, subject.banned, 1.0, encoded)
+            ratio = (logprobs - batch.old).exp()
+            surrogate = torch.minimum(ratio * batch.advantages, ratio.clamp(0.8, 1.28) * batch.advantages)
+            gap = reference - logprobs
+            loss = -surrogate + 0.03 * (gap.exp() - gap - 1)
+            (loss * torch.full_like(loss, weight)).sum().backward()
+        looks.backward()
+        torch.nn.utils.clip_grad_norm_(twin.model.parameters(), 0.5)
+        adam.param_groups[0]["lr"] = 2e-4 * (step + 1) / 10
+        adam.step()
+    for (name, ours), theirs in zip(subject.parameters.items(), twin.model.parameters(), strict=True):
+        assert torch.equal(ours, theirs), name
+
+
+def test_a_batch_of_which_nothing_is_left_changes_nothing(learner, trajectories):
+    rows = rows_of(trajectories)
+    far = [replace(row, sample=replace(row.sample, logprobs=row.sample.logprobs - 5)) for row in rows]
+    subject = learner(correction=CorrectionConfig("mask"))
+    before = {name: p.detach().clone() for name, p in subject.parameters.items()}
+    assert subject.step(far) == {"mismatch/masked": 1.0}
+    assert all(torch.equal(before[name], p) for name, p in subject.parameters.items()) and subject.steps == 0
+
+
+def test_the_divergence_is_weighed_as_its_control_says(learner, trajectories):
+    rows = rows_of(trajectories)
+    kl = KLConfig(control="adaptive", target=1e9, horizon=10 * len(rows), reference="average", decay=0.5)
+    subject = learner(kl_coef=0.1, kl=kl, learning_rate=1e-2, warmup=1)
+    start = next(iter(subject.parameters.values())).detach().clone()
+    subject.step(rows)
+    assert subject.kl.coefficient(subject.done) == pytest.approx(0.1 * (1 - 0.2 / 10))
+    moved, average = next(iter(subject.parameters.values())), next(iter(subject.reference.model.parameters()))
+    assert torch.allclose(average, (start + moved) / 2) and not torch.equal(start, moved)
+    linear = learner(kl_coef=0.0, kl=KLConfig(control="linear", final=0.2))
+    assert linear.reference is not None and linear.kl.coefficient(0.5) == pytest.approx(0.1)
 
 
 def test_a_step_moves_probability_to_better_tokens(learner, trajectories):

@@ -2,6 +2,7 @@ import os
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -90,7 +91,7 @@ def idle(ranks, path):
     from saccade.rl.learner import Learner, LearnerConfig
 
     learner = Learner(*load_model(path), LearnerConfig(kl_coef=0), 1, ranks=ranks)
-    row = SimpleNamespace(tokens=3)
+    row = SimpleNamespace(tokens=3, taught=3)
     with pytest.raises(ConfigError, match="each of 2 ranks needs a row, 1 of them got none"):
         learner.imitate([row] * (1 - ranks.rank))
 
@@ -105,6 +106,7 @@ def half(ranks, path, folder):
     from saccade.agents.engines.transformers import TransformersEngine
     from saccade.agents.load import load_model, saved_agent_config
     from saccade.envs.observation import Image
+    from saccade.rl.critic import CriticConfig
     from saccade.rl.learner import Learner, LearnerConfig
     from saccade.rl.lessons import Tutor, row_of
 
@@ -120,7 +122,21 @@ def half(ranks, path, folder):
     learner = Learner(backbone, chat, LearnerConfig(kl_coef=0, warmup=1, max_grad_norm=1e9), 10, ranks=ranks)
     metrics = learner.imitate(rows[ranks.rank :: ranks.size])
     gradient = torch.cat([p.grad.flatten() for p in learner.parameters.values()])
-    torch.save({"gradient": gradient, "loss": metrics["sft/loss"]}, folder / f"{ranks.size}-{ranks.rank}.pt")
+    # Then a policy step whose mean is over rows, with a critic that has a target at every second token.
+    critic = CriticConfig("shared", clip=0.0)
+    settings = LearnerConfig(loss="reinforce", aggregation="sequence-mean", critic=critic, max_grad_norm=1e9)
+    policy = Learner(backbone, chat, settings, 10, ranks=ranks)
+    taught = []
+    for index, row in enumerate(rows):
+        targets = np.where(np.arange(row.tokens) % 2, np.nan, float(index))
+        taught.append(
+            replace(row, advantages=np.full(row.tokens, index - 3.5), values=np.zeros(row.tokens), targets=targets)
+        )
+    policy.step(taught[ranks.rank :: ranks.size])
+    both = [*policy.parameters.values(), *policy.critic.parameters.values()]
+    taught_gradient = torch.cat([p.grad.flatten() for p in both])
+    found = {"gradient": gradient, "loss": metrics["sft/loss"], "policy": taught_gradient}
+    torch.save(found, folder / f"{ranks.size}-{ranks.rank}.pt")
     agent.engine.close()
 
 
@@ -129,7 +145,7 @@ def test_two_ranks_have_the_gradient_of_one_batch(tiny_path, tmp_path):
     in_ranks(1, half, tiny_path, tmp_path, meeting=tmp_path / "one")
     in_ranks(2, half, tiny_path, tmp_path, meeting=tmp_path / "two")
     whole, first, second = (torch.load(tmp_path / f"{name}.pt") for name in ("1-0", "2-0", "2-1"))
-    assert torch.equal(first["gradient"], second["gradient"])
+    for name in ("gradient", "policy"):
+        assert torch.equal(first[name], second[name])
+        assert (first[name] - whole[name]).abs().max() / whole[name].abs().max() < 1e-5
     assert first["loss"] == pytest.approx(whole["loss"], rel=1e-5)
-    scale = whole["gradient"].abs().max()
-    assert (first["gradient"] - whole["gradient"]).abs().max() / scale < 1e-5

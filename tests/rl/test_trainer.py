@@ -91,7 +91,8 @@ def test_a_killed_run_resumes_to_the_same_weights(config, tmp_path):
     (tmp_path / "tests_config.py").write_text(
         "from saccade.rl.config import TrainConfig\nfrom saccade.agents.agent import AgentConfig\n"
         "from saccade.agents.runner import RunnerConfig\nfrom saccade.rl.learner import LearnerConfig\n"
-        "from saccade.rl.losses import Clip\n"
+        "from saccade.rl.losses import Clip\nfrom saccade.rl.critic import CriticConfig\n"
+        "from saccade.rl.kl import KLConfig\nfrom saccade.rl.mismatch import CorrectionConfig\n"
         f"config = {killed!r}\n"
     )
     (tmp_path / "killed_run.py").write_text(script)
