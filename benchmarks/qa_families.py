@@ -4,9 +4,9 @@
     python benchmarks/qa_families.py Clocks Mazes   # some families
     python benchmarks/qa_families.py --sheet docs/images/qa-families.png    # a picture of each at every level
 
-A row counts distinct contents among `--items` draws; says what chance is, and what the better of two guessers that see
-nothing but the question scores on the half that it did not learn from; the load (bits of the answer, and words of
-question, caption and thought); and pictures (frames, sounds) a second of CPU time, everything from the seed on included.
+A row counts distinct contents among `--items` draws; says what chance is, and what the better of two guessers that
+see nothing but the question scores on the half that it did not learn from; the load (bits of the answer, and words of
+question, caption and thought); and pictures (frames, sounds) a second of CPU time, everything from the seed on.
 """
 
 import argparse
@@ -161,10 +161,8 @@ def main():
     for name in args.names:
         for level in LEVELS:
             distinct, chance, best, weight, fast = row(name, level, args.items, args.drawn)
-            print(
-                f"| {name} | {level} | {distinct} | {100 * chance:.1f} | {100 * best:.1f} | {weight:.1f} | {fast:.0f} |",
-                flush=True,
-            )
+            cells = [distinct, f"{100 * chance:.1f}", f"{100 * best:.1f}", f"{weight:.1f}", f"{fast:.0f}"]
+            print(f"| {name} | {level} | " + " | ".join(map(str, cells)) + " |", flush=True)
 
 
 if __name__ == "__main__":

@@ -164,7 +164,9 @@ def test_the_sampler_alone_can_be_shown_the_change():
     env = Augment(Augment(Pictures(), "noise", 0.2, sampler_only=True), "occlude", 0.5, sampler_only=True)
     seen, _ = env.reset(seed=0)
     image = env.view.images[0]
-    assert np.array_equal(seen["images"][0], env.unwrapped.pixels) and np.array_equal(image.pixels, env.unwrapped.pixels)
+    assert np.array_equal(seen["images"][0], env.unwrapped.pixels) and np.array_equal(
+        image.pixels, env.unwrapped.pixels
+    )
     assert (image.sampled.pixels == 0).all(-1).sum() >= 6 * 8
     assert (image.sampled.pixels != image.pixels).mean() > 0.5, "both changes are on it"
     both = Augment(Augment(Pictures(), "noise", 0.2, sampler_only=True), "occlude", 0.5)

@@ -16,7 +16,7 @@ from saccade.envs import ENVIRONMENTS
 from saccade.envs.core import LanguageEnv
 from saccade.envs.episode import RULES, Cause, Ending
 from saccade.envs.errors import ActionError, ConfigError, ResetNeeded
-from saccade.envs.observation import Image, Observation
+from saccade.envs.observation import Observation, Text
 from saccade.envs.spaces import observation_space
 from saccade.envs.task import SPLITS, TaskSpec, make
 
@@ -29,10 +29,13 @@ def _params(ids):
     return [pytest.param(id, marks=[pytest.mark.browser] if _needs_browser(id) else [], id=id) for id in ids]
 
 
-# One task of each site stands for the others, which are like it and have tests of their own (gui/sites/test_sites.py).
-ALL = _params(
-    {(entry if ".sites." not in entry else entry.split(":")[0]): id for id, entry in ENVIRONMENTS.items()}.values()
-)
+# One task of each site, and one family of a module of questions, stands for the others, which are like it and have
+# tests of their own (gui/sites/test_sites.py, qa/test_families.py).
+def _alike(entry):
+    return entry.split(":")[0] if ".sites." in entry or ".families." in entry else entry
+
+
+ALL = _params({_alike(entry): id for id, entry in ENVIRONMENTS.items()}.values())
 ONE_OF_EACH_FAMILY = _params({entry.split(".")[2]: id for id, entry in reversed(ENVIRONMENTS.items())}.values())
 
 NASTY = [
@@ -80,7 +83,7 @@ NASTY = [
 
 def seen(env):
     """What the current view shows, comparable."""
-    return tuple(part.digest if isinstance(part, Image) else part for part in env.unwrapped.view.parts)
+    return tuple(part if isinstance(part, Text) else part.digest for part in env.unwrapped.view.parts)
 
 
 def check_step(env, result):
@@ -295,7 +298,10 @@ def test_it_needs_a_reset(shared):
 def test_it_renders_the_current_picture(id):
     env = make(id, render_mode="rgb_array")
     observation, _ = env.reset(seed=0)
-    assert np.array_equal(env.render(), observation["images"][-1])
+    if observation["images"]:
+        assert np.array_equal(env.render(), observation["images"][-1])
+    else:  # a film or a sound
+        assert env.render().shape == (64, 64, 3)
     env.close()
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
+from itertools import pairwise
 
 import numpy as np
 
@@ -55,7 +56,7 @@ def ranked(values: Sequence[float], rank: str) -> int | None:
     at = RANKS[rank] % len(values)
     near = [values[index] for index in order[max(0, at - 1) : at + 2]]
     gap = LEAD * max(values)
-    return order[at] if all(leads(pair, gap) for pair in zip(near, near[1:], strict=False)) else None
+    return order[at] if all(leads(pair, gap) for pair in pairwise(near)) else None
 
 
 def _placed(values: Sequence[float], rank: str, at: int) -> tuple[float, ...]:
@@ -197,7 +198,7 @@ class Lines(Picture):
 
 
 class LineCharts(Family):
-    """Find a point: the highest of a line of 4, the highest or lowest of one of two of 6, the widest gap of two of 8."""
+    """Find a point: the highest of a line of 4; highest or lowest on one of two lines of 6; the widest gap in 8."""
 
     def answers(self) -> tuple[str, ...]:
         """The letters of the points."""

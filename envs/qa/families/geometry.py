@@ -146,7 +146,7 @@ def area(kind: str, sides: Sides) -> int:
 
 @cache
 def figures(kind: str) -> dict[int, list[Sides]]:
-    """Area -> the sides that have it, where several do."""
+    """Area -> the sides that have it."""
     grid: Iterable[Sides] = product(range(3, 13), range(3, 13))
     if kind == "triangle":
         grid = (sides for sides in grid if sides[0] * sides[1] % 2 == 0)
@@ -242,7 +242,7 @@ class Similar(Picture):
 
 @cache
 def triangles(level: int) -> dict[int, list[Sides]]:
-    """x -> (foot, height, foot of the second) that lead to it, where several do."""
+    """The length x -> (foot, height, foot of the second) that lead to it."""
     ratios = (
         [Fraction(2)],
         [Fraction(2), Fraction(3)],

@@ -23,12 +23,19 @@ from saccade.envs.qa.tasks import pick
 COLOURS = tuple(PALETTE)
 WHITE: RGB = (255, 255, 255)
 CLICK = ActionSet(verb("click", "Press the left mouse button at a pixel.", x=X, y=Y))
-WORDS = tuple(
+CLICK = ActionSet(verb("click", "Press the left mouse button at a pixel.", x=X, y=Y))
+WORDS = """
+
+""".split()
+CLICK = ActionSet(verb("click", "Press the left mouse button at a pixel.", x=X, y=Y))
+_WORDS = (
     "back book call cart chat copy cost date door down edit exit file find fold game help home hide info item join "
     "keep kind last left like link list load look mail main make menu more move name news next note open page paid "
     "pick plan play post read rest right run save seat seen send show sign size sort stay stop sync tabs task team "
-    "text time tool turn undo user view wait walk week word work zoom".split()
+    "text time tool turn undo user view wait walk week word work zoom"
 )
+WORDS = tuple(_WORDS.split())
+"""Four letters at most: a control of a third of the page holds them."""
 
 
 @dataclass(frozen=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 
@@ -55,9 +56,7 @@ class Beam(Picture):
     @property
     def caption(self) -> str:
         """Each weight and its place."""
-        return ", ".join(
-            f"{mass} at {abs(at)} {'left' if at < 0 else 'right'}" for at, mass in sorted(self.weights)
-        )
+        return ", ".join(f"{mass} at {abs(at)} {'left' if at < 0 else 'right'}" for at, mass in sorted(self.weights))
 
     def draw(self, canvas: Canvas) -> None:
         """The beam with a mark at each place, weights above it."""
@@ -144,7 +143,7 @@ class Drop(Picture):
     def thought(self) -> str:
         """Which way it rolls on each ramp that it meets."""
         path = self.path or ()
-        rolls = ("right" if after > before else "left" for before, after in zip(path, path[1:], strict=False))
+        rolls = ("right" if after > before else "left" for before, after in pairwise(path))
         return " ".join(rolls) or "straight down"
 
     @property

@@ -344,4 +344,6 @@ class DigitSums(Family):
         labels.append(int(answer) - sum(labels))
         if not 0 <= labels[-1] <= 9:
             return None
-        return Addends(tuple(self.draw(lambda rng, label=label: pick(rng, _by_label()[label]), rng) for label in labels))
+        return Addends(
+            tuple(self.draw(lambda rng, label=label: pick(rng, _by_label()[label]), rng) for label in labels)
+        )

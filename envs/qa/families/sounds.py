@@ -5,6 +5,7 @@ from __future__ import annotations
 from abc import abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 
@@ -150,7 +151,7 @@ class Tune(Sound):
         """Up or down, longer or shorter, from tone to tone."""
         more, less = ("longer", "shorter") if self.which == "longest" else ("up", "down")
         values = [-each for each in self.values] if self.which == "lowest" else self.values
-        return " ".join(more if after > before else less for before, after in zip(values, values[1:], strict=False))
+        return " ".join(more if after > before else less for before, after in pairwise(values))
 
     @property
     def caption(self) -> str:

@@ -212,7 +212,7 @@ class Seen(Things):
 
 
 class Relations(Family):
-    """Say where one thing is, seen from another: 4 directions and 2 things, or 5 things, or 8 directions and 8 things."""
+    """Say where one thing is, seen from another: among 2 things or 5 in four directions, among 8 in eight."""
 
     def answers(self) -> tuple[str, ...]:
         """Four or eight directions."""

@@ -30,7 +30,10 @@ def inked(canvas):
         (lambda c: c.polygon([(10, 10), (90, 20), (40, 100)], BLACK), 3350),
         (lambda c: c.polygon([(40, 100), (90, 20), (10, 10)], BLACK), 3350),
         (lambda c: c.line((10, 10), (70, 90), BLACK, 6), 600 + math.pi * 9),
-        (lambda c: c.lines([(20, 20), (80, 20), (80, 80)], BLACK, 8), 2 * 60 * 8 + math.pi * 16 - (math.pi * 16 - 16) / 4),
+        (
+            lambda c: c.lines([(20, 20), (80, 20), (80, 80)], BLACK, 8),
+            2 * 60 * 8 + math.pi * 16 - (math.pi * 16 - 16) / 4,
+        ),
         (lambda c: c.box(10, 20, 56, 28, BLACK), 56 * 28),
         (lambda c: c.frame(8, 8, 96, 96, BLACK, 4), 96 * 96 - 88 * 88),
         (lambda c: c.curve(np.full(c.size, 56, np.float32), BLACK, 4), 4 * UNITS),
