@@ -23,11 +23,6 @@ from saccade.envs.qa.tasks import pick
 COLOURS = tuple(PALETTE)
 WHITE: RGB = (255, 255, 255)
 CLICK = ActionSet(verb("click", "Press the left mouse button at a pixel.", x=X, y=Y))
-CLICK = ActionSet(verb("click", "Press the left mouse button at a pixel.", x=X, y=Y))
-WORDS = """
-
-""".split()
-CLICK = ActionSet(verb("click", "Press the left mouse button at a pixel.", x=X, y=Y))
 _WORDS = (
     "back book call cart chat copy cost date door down edit exit file find fold game help home hide info item join "
     "keep kind last left like link list load look mail main make menu more move name news next note open page paid "
