@@ -1,6 +1,6 @@
 """The families of generated questions: how many there are, how well a blind guesser does, how fast they are drawn.
 
-    python benchmarks/qa_families.py                # the table, as markdown
+    python benchmarks/qa_families.py                # the table, as markdown; levels are parted by strokes
     python benchmarks/qa_families.py Clocks Mazes   # some families
     python benchmarks/qa_families.py --sheet docs/images/qa-families.png    # a picture of each at every level
 
@@ -107,7 +107,7 @@ def row(name, level, count, drawn):
     else:
         best = blind([(question, item.answer) for item, question in found])
     distinct = len({repr(item) for item in contents})
-    return distinct, env.chance, best, load(env, contents[:300]), speed(env, drawn)
+    return distinct, 100 * env.chance, 100 * best, load(env, contents[:300]), speed(env, drawn)
 
 
 def sheet(path, each=104):
@@ -115,7 +115,6 @@ def sheet(path, each=104):
     from PIL import Image as Pillow
 
     across = 4
-    page = Canvas(UNITS)
     rows = math.ceil(len(NAMES) / across)
     pixels = np.full((rows * (each + 20), across * (3 * each + 24), 3), 255, np.uint8)
     for index, name in enumerate(NAMES):
@@ -149,20 +148,21 @@ def wave(audio, size):
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("names", nargs="*", default=NAMES, help="families; all by default")
-    parser.add_argument("--items", type=int, default=4000)
-    parser.add_argument("--drawn", type=int, default=100)
+    parser.add_argument("--items", type=int, default=1500)
+    parser.add_argument("--drawn", type=int, default=60)
     parser.add_argument("--sheet", type=Path)
     args = parser.parse_args()
     if args.sheet:
         sheet(args.sheet)
         return
-    print(f"| family | level | distinct of {args.items} | chance % | best blind % | load | pictures a second |")
+    print(f"| family | the three levels | distinct of {args.items} | chance % | blind % | load | pictures a second |")
     print("|---|---|---|---|---|---|---|")
     for name in args.names:
-        for level in LEVELS:
-            distinct, chance, best, weight, fast = row(name, level, args.items, args.drawn)
-            cells = [distinct, f"{100 * chance:.1f}", f"{100 * best:.1f}", f"{weight:.1f}", f"{fast:.0f}"]
-            print(f"| {name} | {level} | " + " | ".join(map(str, cells)) + " |", flush=True)
+        levels = [row(name, level, args.items, args.drawn) for level in LEVELS]
+        about = str(family(name, 1).__doc__).split("\n")[0]
+        shown = ("{:d}", "{:.1f}", "{:.1f}", "{:.1f}", "{:.0f}")
+        columns = [" / ".join(map(form.format, each)) for form, *each in zip(shown, *levels, strict=True)]
+        print(f"| `{name}` | {about} | " + " | ".join(columns) + " |", flush=True)
 
 
 if __name__ == "__main__":

@@ -53,8 +53,10 @@ Option = TypeVar("Option")
 class Content(ABC):
     """What is shown: a frozen dataclass whose `repr` is complete."""
 
-    questions: Sequence[str]
-    """Phrasings of the question that mean the same."""
+    @property
+    @abstractmethod
+    def questions(self) -> Sequence[str]:
+        """Phrasings of the question that mean the same."""
 
     @property
     @abstractmethod

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -16,16 +15,19 @@ from saccade.envs.qa.tasks import pick
 
 COLOURS = tuple(PALETTE)
 FPS = 2.0
-WAYS: Mapping[str, tuple[int, int]] = {"right": (1, 0), "left": (-1, 0), "down": (0, 1), "up": (0, -1)}
-SLANTS: Mapping[str, tuple[int, int]] = {
+WAYS: dict[str, tuple[int, int]] = {"right": (1, 0), "left": (-1, 0), "down": (0, 1), "up": (0, -1)}
+SLANTS: dict[str, tuple[int, int]] = {
     f"{down} {across}": (WAYS[across][0], WAYS[down][1]) for down in ("up", "down") for across in ("left", "right")
 }
 
 
 class Film(Content):
-    """A content that is drawn frame by frame; `length` frames, an even number, as some models take them in pairs."""
+    """A content that is drawn frame by frame."""
 
-    length: int
+    @property
+    @abstractmethod
+    def length(self) -> int:
+        """The number of frames, an even one: some models take them in pairs."""
 
     @abstractmethod
     def draw(self, canvas: Canvas, time: int) -> None:
@@ -129,7 +131,7 @@ class Order(Film):
     which: str
 
     @property
-    def length(self) -> int:  # type: ignore[override]
+    def length(self) -> int:
         """As many frames as discs, rounded up to an even number."""
         return len(self.colours) + len(self.colours) % 2
 
@@ -151,7 +153,7 @@ class Order(Film):
     @property
     def caption(self) -> str:
         """The colours in order."""
-        return "then ".join(f"{colour} " for colour in self.colours).strip()
+        return " then ".join(self.colours)
 
     def draw(self, canvas: Canvas, time: int) -> None:
         """One disc."""
@@ -185,7 +187,7 @@ class Blinking(Film):
     place: int
 
     @property
-    def length(self) -> int:  # type: ignore[override]
+    def length(self) -> int:
         """As long as the lamps' programme."""
         return len(self.on[0])
 

@@ -211,7 +211,8 @@ class Walks(Family):
         """A way that stays inside and never turns straight back; its last cell takes the colour."""
         side, count = ((3, 2), (4, 4), (6, 7))[self.level - 1]
         start = whole(rng, 0, side * side - 1)
-        x, y, last, moves = start % side, start // side, (0, 0), []
+        x, y, last = start % side, start // side, (0, 0)
+        moves: list[str] = []
         for _ in range(count):
             inside = [
                 (name, (dx, dy))

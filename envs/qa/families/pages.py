@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from saccade.envs.actions import ActionSet, Call, X, Y, verb
+from saccade.envs.actions import ActionSet, X, Y, verb
 from saccade.envs.core import Outcome
 from saccade.envs.episode import Cause
 from saccade.envs.observation import Observation
@@ -157,9 +157,9 @@ class PagePoint(Family):
         text = pick(rng, screen.questions)
         return Question(text, screen.show(self.size), f"click({x}, {y})", "exact", thought, screen.caption)
 
-    def act(self, action: Call) -> Outcome:
+    def act(self, action: Any) -> Outcome:
         """Judge where the click went."""
-        x, y = (float(str(action.args[name])) * UNITS / self.size for name in ("x", "y"))
+        x, y = (float(action.args[name]) * UNITS / self.size for name in ("x", "y"))
         right = self._target.holds(x, y)
         self._status = "right" if right else "wrong"
         return Outcome(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -104,7 +104,7 @@ class Counting(Family):
         return Counted(scatter(rng, looks, ((16, 22), (14, 20), (12, 18))[self.level - 1]), colour, shape)
 
 
-SUPERLATIVES = {
+SUPERLATIVES: Mapping[str, Callable[[Thing], int]] = {
     "largest": lambda thing: -thing.width,
     "smallest": lambda thing: thing.width,
     "leftmost": lambda thing: thing.x,

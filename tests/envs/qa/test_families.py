@@ -169,6 +169,20 @@ def test_wrong_settings_say_what_was_meant():
         family("Clocks", size=4)
 
 
+def test_a_family_is_one_file(monkeypatch):
+    """The example of the page, from its folder."""
+    monkeypatch.syspath_prepend(str(Path(__file__).parents[3] / "examples"))
+    for level in LEVELS:
+        env = make("traffic_light:TrafficLight-v0", level=level).unwrapped
+        for seed in range(5):
+            env.reset(seed=seed)
+            item = env.item(env._task_rng(seed))
+            pixels = env.view.images[0].pixels
+            column = pixels[:, int(112 * (item.asked - 0.5) / len(item.lit))]
+            [seen] = [colour for colour in env.choices if (column == PALETTE[colour]).all(-1).any()]
+            assert env.step(seen)[1] == 1.0
+
+
 # The answer, found again in what is shown.
 
 
