@@ -86,7 +86,7 @@ def crop(frames: Frames, rng: np.random.Generator, strength: float) -> Frames:
 
 
 def rotate(frames: Frames, rng: np.random.Generator, strength: float) -> Frames:
-    """Turn around the middle by at most 180 `strength` degrees; where nothing was, there is white."""
+    """Turn by at most 180 `strength` degrees, either way, around the middle; where nothing was, there is white."""
     height, width = frames.shape[1:3]
     turn = math.radians(180 * strength * rng.uniform(-1, 1))
     y, x = np.arange(height)[:, None] - (height - 1) / 2, np.arange(width)[None, :] - (width - 1) / 2

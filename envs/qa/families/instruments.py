@@ -52,7 +52,7 @@ class Face(Picture):
     @property
     def caption(self) -> str:
         """The time, and the look of the face."""
-        return f"{self.colour} clock{' with numbers' if self.numbered else ''} at {self.answer}"
+        return f"{self.colour} clock {'with' if self.numbered else 'without'} numbers at {self.answer}"
 
     def draw(self, canvas: Canvas) -> None:
         """Marks, perhaps numbers, two hands."""

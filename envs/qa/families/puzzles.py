@@ -132,9 +132,18 @@ class Pattern(Picture):
 
     @property
     def thought(self) -> str:
-        """The other two cells of its row."""
-        row = self.cells.index(None) // 3
-        return "row: " + ", ".join(named(*cell, self.counted) for cell in self.cells[3 * row : 3 * row + 3] if cell)
+        """For each property: what its whole row or column has, or what the rest of both has."""
+        at = self.cells.index(None)
+        rules = []
+        for part in range(0 if self.counted else 1, 3):
+            row = [str(cell[part]) for cell in self.cells[at // 3 * 3 : at // 3 * 3 + 3] if cell]
+            column = [str(cell[part]) for cell in self.cells[at % 3 :: 3] if cell]
+            alike = [name for name, line in (("row", row), ("column", column)) if len({*line}) == 1]
+            if alike:
+                rules.append(f"{alike[0]} of {(row if alike[0] == 'row' else column)[0]}")
+            else:
+                rules.append(f"row {' '.join(row)}, column {' '.join(column)}")
+        return "; ".join(rules)
 
     @property
     def caption(self) -> str:

@@ -223,14 +223,14 @@ def test_areas_are_as_many_pixels(level):
     for item, image in shown("Areas", level, 8, size=448):
         scale = 4 * item.unit
         plain = (image.pixels != 246).any(-1) & ~(np.ptp(image.pixels.astype(int), axis=-1) < 5)
-        assert plain.sum() / scale**2 == pytest.approx(area(item.kind, item.sides), rel=0.03)
+        assert plain.sum() / scale**2 == pytest.approx(area(item.kind, item.sides), rel=0.07)
 
 
 def test_similar_triangles_are_drawn_to_scale():
     for item, image in shown("SimilarTriangles", 3, 12, size=448):
         small, large = (mask(image.pixels, colour).sum() for colour in item.colours)
         if item.colours[0] != item.colours[1]:
-            assert large / small == pytest.approx(float(item.ratio) ** 2, rel=0.08)
+            assert large / small == pytest.approx(float(item.ratio) ** 2, rel=0.12)
 
 
 @pytest.mark.parametrize("level", LEVELS)
@@ -462,9 +462,10 @@ def test_clicks_count_inside_of_the_control_alone(level):
         clicks = {(x, y): 1, (right - 1, bottom - 1): 1, (x - 1, y): 0, (x, bottom): 0, (right, y): 0}
         for (across, down), score in clicks.items():
             env.reset(seed=seed)
+            assert box.word in env.view.text
             assert env.step(f"click({across}, {down})")[1] == score
         screen = env.item(env._task_rng(seed))
-        assert sum(each.name == box.name for each in screen.controls) == 1 and box.word in env.view.text
+        assert sum(each.name == box.name for each in screen.controls) == 1
 
 
 def test_beams_tip_by_signed_moments():
