@@ -10,7 +10,7 @@ from itertools import pairwise
 import numpy as np
 
 from saccade.envs.observation import Audio
-from saccade.envs.qa.families.base import Content, Family, leads, numbers, some, whole
+from saccade.envs.qa.families.base import NO_ANSWER, Content, Family, leads, numbers, some, whole
 from saccade.envs.qa.tasks import pick
 
 RATE = 16_000
@@ -144,7 +144,7 @@ class Tune(Sound):
         """The number of the tone, unless another one is close."""
         order = sorted(self.values, reverse=True)
         near = abs(order[0]) * 0.12
-        return str(self.values.index(order[0]) + 1) if leads(order[:2], near) else ""
+        return str(self.values.index(order[0]) + 1) if leads(order[:2], near) else NO_ANSWER
 
     @property
     def thought(self) -> str:
