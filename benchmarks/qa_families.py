@@ -110,7 +110,7 @@ def row(name, level, count, drawn):
     return distinct, 100 * env.chance, 100 * best, load(env, contents[:300]), speed(env, drawn)
 
 
-def sheet(path, each=104):
+def sheet(path, each=UNITS):
     """One picture a family and level; a film shows its third frame, a sound its wave."""
     from PIL import Image as Pillow
 

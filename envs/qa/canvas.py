@@ -57,11 +57,12 @@ class Canvas:
 
     def box(self, x: float, y: float, width: float, height: float, colour: Colour) -> None:
         """A filled box with its corner at (x, y); its edges fall on whole pixels."""
-        left, top, right, bottom = (round(each * self.scale) for each in (x, y, x + width, y + height))
+        left, top, right, bottom = (math.floor(each * self.scale + 0.5) for each in (x, y, x + width, y + height))
         self._levels[max(top, 0) : max(bottom, 0), max(left, 0) : max(right, 0)] = _rgb(colour)
 
     def frame(self, x: float, y: float, width: float, height: float, colour: Colour = INK, pen: float = 1) -> None:
-        """The outline of a box, `pen` thick, inside of it."""
+        """The outline of a box, `pen` thick, one pixel at least, inside of it."""
+        pen = max(pen, 1 / self.scale)
         self.box(x, y, width, pen, colour)
         self.box(x, y + height - pen, width, pen, colour)
         self.box(x, y, pen, height, colour)
