@@ -45,7 +45,7 @@ def kept_signal() -> NDArray[np.float64]:
     decoding, arXiv 2311.16922, whose schedule NoisyRollout uses).
     """
     beta = 1e-5 + (5e-3 - 1e-5) / (1 + np.exp(-np.linspace(-6, 6, STEPS)))
-    return np.cumprod(1 - beta)
+    return np.cumprod(1 - beta, dtype=np.float64)
 
 
 def diffuse(frames: Frames, rng: np.random.Generator, strength: float) -> Frames:
@@ -144,7 +144,8 @@ def resample(frames: Frames, rows: NDArray[np.float64], columns: NDArray[np.floa
     down, across = ((each - start).astype(np.float32)[..., None] for each, start in ((rows, top), (columns, left)))
     above = frames[:, top, left] * (1 - across) + frames[:, top, right] * across
     below = frames[:, low, left] * (1 - across) + frames[:, low, right] * across
-    return above * (1 - down) + below * down
+    mixed: Frames = above * (1 - down) + below * down
+    return mixed
 
 
 CHANGES: Mapping[str, Change] = {

@@ -154,7 +154,7 @@ class Canvas:
         top = round(y - (HEIGHT - 1) * dot / 2) if dot == round(dot) else y - (HEIGHT - 1) * dot / 2
         rows, down = self._shares(top, dot, ink.shape[0])
         columns, across = self._shares(left, dot, ink.shape[1])
-        self._blend((rows, columns), down @ ink @ across.T, colour)
+        self._blend((rows, columns), (down @ ink @ across.T).astype(np.float32), colour)
 
     def paste(self, x: float, y: float, pixels: NDArray[np.float32]) -> None:
         """Ready pixels (levels 0 to 255, H x W x 3) with their corner at (x, y), cut off at the border."""

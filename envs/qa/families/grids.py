@@ -116,8 +116,8 @@ class Labyrinth(Picture):
         for one, other in _pairs(self.side, self.side):
             if (one, other) not in open_:
                 x, y = 2 + other % self.side * cell, 2 + other // self.side * cell
-                across = other == one + 1
-                canvas.box(x - 1, y - 1, *((2, cell + 2) if across else (cell + 2, 2)), INK)
+                wide, high = (2.0, cell + 2) if other == one + 1 else (cell + 2, 2.0)
+                canvas.box(x - 1, y - 1, wide, high, INK)
         for letter, at in zip(LETTERS, self.goals, strict=False):
             canvas.text(2 + (at % self.side + 0.5) * cell, 2 + (at // self.side + 0.5) * cell, letter)
         canvas.disc(2 + (self.start % self.side + 0.5) * cell, 2 + (self.start // self.side + 0.5) * cell, 4, "red")

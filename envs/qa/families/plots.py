@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+import math
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, partial
+from itertools import product
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,7 +27,7 @@ APART = 0.7
 
 
 def axes(canvas: Canvas) -> None:
-    """A grid of whole numbers, two axes, and the numbers -4, -2, 2 and 4 on them."""
+    """A grid of whole numbers, two axes, and the numbers -4 and 4 on them."""
     for number in range(-REACH, REACH + 1):
         at, colour, pen = UNITS / 2 + number * STEP, (GREY if number == 0 else PALE), 1
         canvas.box(at - pen / 2, 0, pen, UNITS, colour)
@@ -53,32 +55,49 @@ def _plus(number: int) -> str:
     return f" {_signed(number)}" if number else ""
 
 
+def line(slope: float, up: float, x: Values) -> Values:
+    """A straight line."""
+    return slope * x + up
+
+
+def parabola(scale: float, right: float, up: float, x: Values) -> Values:
+    """A parabola with its vertex at (right, up)."""
+    return scale * (x - right) ** 2 + up
+
+
+def bend(right: float, up: float, x: Values) -> Values:
+    """The distance from `right`, moved up."""
+    return np.abs(x - right) + up
+
+
+def wave(scale: float, ahead: float, up: float, x: Values) -> Values:
+    """A sine, moved to the left by `ahead` radians, and up."""
+    return scale * np.sin(x + ahead) + up
+
+
+def path(heights: Sequence[float], x: Values) -> Values:
+    """Straight lines between the heights at -5, -4, ..., 5."""
+    return np.interp(x, np.arange(-REACH, REACH + 1), heights)
+
+
 @cache
 def formulas(level: int) -> Mapping[str, Function]:
     """Formula -> function: lines, parabolas, or those and others."""
     found: dict[str, Function] = {}
     shifts = range(-3, 4)
     if level in (1, 3):
-        for slope in (-3, -2, -1, -0.5, 0.5, 1, 2, 3):
-            name = {1: "x", -1: "-x"}.get(slope, f"{slope:g}x")
-            for up in shifts:
-                found[f"y = {name}{_plus(up)}"] = lambda x, slope=slope, up=up: slope * x + up
+        for slope, up in product((-3.0, -2.0, -1.0, -0.5, 0.5, 1.0, 2.0, 3.0), shifts):
+            name = "x" if slope == 1 else "-x" if slope == -1 else f"{slope:g}x"
+            found[f"y = {name}{_plus(up)}"] = partial(line, slope, up)
     if level >= 2:
-        for right in shifts:
-            for up in shifts:
-                found[f"y = {_shifted(right)}^2{_plus(up)}"] = lambda x, a=right, up=up: (x - a) ** 2 + up
-                found[f"y = -{_shifted(right)}^2{_plus(up)}"] = lambda x, a=right, up=up: up - (x - a) ** 2
+        for (sign, scale), right, up in product((("", 1), ("-", -1)), shifts, shifts):
+            found[f"y = {sign}{_shifted(right)}^2{_plus(up)}"] = partial(parabola, scale, right, up)
     if level == 3:
-        for right in shifts:
-            for up in shifts:
-                found[f"y = |x {_signed(-right)}|{_plus(up)}" if right else f"y = |x|{_plus(up)}"] = (
-                    lambda x, a=right, up=up: np.abs(x - a) + up
-                )
-        for scale in (1, 2, 3):
-            for name, wave in (("sin", np.sin), ("cos", np.cos)):
-                for up in shifts:
-                    front = "" if scale == 1 else f"{scale} "
-                    found[f"y = {front}{name}(x){_plus(up)}"] = lambda x, a=scale, f=wave, up=up: a * f(x) + up
+        for right, up in product(shifts, shifts):
+            inner = f"x {_signed(-right)}" if right else "x"
+            found[f"y = |{inner}|{_plus(up)}"] = partial(bend, right, up)
+        for scale, (name, ahead), up in product((1, 2, 3), (("sin", 0.0), ("cos", math.pi / 2)), shifts):
+            found[f"y = {'' if scale == 1 else f'{scale} '}{name}(x){_plus(up)}"] = partial(wave, scale, ahead, up)
     return found
 
 
@@ -169,13 +188,11 @@ class Traced(Picture):
         """What is drawn."""
         match self.kind:
             case "line":
-                slope, start = self.numbers
-                return lambda x: slope * x + start
+                return partial(line, *self.numbers)
             case "parabola":
-                scale, right, up = self.numbers
-                return lambda x: scale * (x - right) ** 2 + up
+                return partial(parabola, *self.numbers)
             case _:
-                return lambda x: np.interp(x, range(-REACH, REACH + 1), self.numbers)
+                return partial(path, self.numbers)
 
     @property
     def answer(self) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, partial
 
 import numpy as np
 from numpy.typing import NDArray
@@ -353,6 +353,8 @@ class DigitSums(Family):
         labels.append(int(answer) - sum(labels))
         if not 0 <= labels[-1] <= 9:
             return None
-        return Addends(
-            tuple(self.draw(lambda rng, label=label: pick(rng, _by_label()[label]), rng) for label in labels)
-        )
+        return Addends(tuple(self.draw(partial(_written, label), rng) for label in labels))
+
+
+def _written(label: int, rng: np.random.Generator) -> Digit:
+    return pick(rng, _by_label()[label])

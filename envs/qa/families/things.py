@@ -283,9 +283,9 @@ class OddOneOut(Family):
         side = self.level + 2
         (colour, shape), width = pick(rng, LOOKS), whole(rng, *((16, 30), (14, 24), (13, 19))[self.level - 1])
         change = pick(rng, (("colour", "shape"), ("shape", "size"), ("size",))[self.level - 1])
-        other = {
-            "colour": lambda: (pick(rng, [each for each in COLOURS if each != colour]), shape, 0),
-            "shape": lambda: (colour, pick(rng, [each for each in SHAPES if each != shape]), 0),
-            "size": lambda: (colour, shape, (6 if self.level == 2 else 4)),
-        }[change]()
-        return Odd(side, (colour, shape, 0), other, int(answer) - 1, width)
+        odd = (colour, shape, 6 if self.level == 2 else 4)
+        if change == "colour":
+            odd = (pick(rng, [each for each in COLOURS if each != colour]), shape, 0)
+        elif change == "shape":
+            odd = (colour, pick(rng, [each for each in SHAPES if each != shape]), 0)
+        return Odd(side, (colour, shape, 0), odd, int(answer) - 1, width)
