@@ -106,7 +106,7 @@ class Screen(Picture):
 
 
 class PagePoint(Family):
-    """Click the control that is named: among 4, among 9, among 18 of three kinds that share words.
+    """Click the control that is named: among 4, among 8, among 18 of three kinds that share words.
 
     The answer is an action, `click(x, y)` in pixels, and right inside the control's box; the chance is that of a click
     anywhere.

@@ -100,7 +100,7 @@ class Beeping(Sound):
 
 
 class Beeps(Sounds):
-    """Count beeps: up to 3, up to 6, up to 6 high ones among low ones."""
+    """Count beeps: up to 3, up to 6, up to 7 high ones among low ones."""
 
     def answers(self) -> tuple[str, ...]:
         """Numbers of beeps."""
