@@ -188,9 +188,11 @@ class Traced(Picture):
         """What is drawn."""
         match self.kind:
             case "line":
-                return partial(line, *self.numbers)
+                slope, start = self.numbers
+                return partial(line, slope, start)
             case "parabola":
-                return partial(parabola, *self.numbers)
+                scale, right, up = self.numbers
+                return partial(parabola, scale, right, up)
             case _:
                 return partial(path, self.numbers)
 
