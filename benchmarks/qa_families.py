@@ -148,7 +148,7 @@ def wave(audio, size):
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("names", nargs="*", default=NAMES, help="families; all by default")
-    parser.add_argument("--items", type=int, default=1500)
+    parser.add_argument("--items", type=int, default=2400)
     parser.add_argument("--drawn", type=int, default=60)
     parser.add_argument("--sheet", type=Path)
     args = parser.parse_args()
