@@ -133,10 +133,9 @@ class Drop(Picture):
     @property
     def answer(self) -> str:
         """The letter of the cup below the end of the path."""
-        path = self.path
-        if path is None:
+        if self.path is None:
             return NO_ANSWER
-        x, width = path[-1], UNITS / self.cups
+        x, width = self.path[-1], UNITS / self.cups
         plain = RADIUS + CLEAR <= x % width <= width - RADIUS - CLEAR and 0 < x < UNITS
         return LETTERS[int(x // width)] if plain else NO_ANSWER
 
@@ -182,16 +181,15 @@ class Ramps(Family):
         count, far = 2 * self.level - 1, RADIUS + CLEAR + 1
         ball = x = whole(rng, far + 4, UNITS - far - 4)
         ramps = []
-        for index, (size, near, place, side) in enumerate(rng.random((count, 4)).tolist()):
-            length = 26 + int(23 * size)
+        for index in range(count):
+            length = whole(rng, 26, 48)
             least, most = 4, UNITS - length - 4
-            if near < 2 / 3:
+            if rng.random() < 2 / 3:
                 least, most = max(least, x + far - length), max(least, min(most, x - far))
-            least = min(least, most)
-            left = least + int((most - least + 1) * place)
-            ramps.append(Ramp(left, left + length, round(14 + (index + 0.5) * 78 / count), 4 if side < 0.5 else -4))
+            left = whole(rng, min(least, most), most)
+            ramps.append(Ramp(left, left + length, round(14 + (index + 0.5) * 78 / count), 4 * pick(rng, (-1, 1))))
             if left < x < left + length:
-                x = left + length + RADIUS if side < 0.5 else left - RADIUS
+                x = left + length + RADIUS if ramps[-1].rise > 0 else left - RADIUS
         return Drop(ball, tuple(ramps), self.level + 2, pick(rng, COLOURS))
 
 
