@@ -48,6 +48,27 @@ ENVIRONMENTS: dict[str, str] = {
 }
 """Registered id -> "module:Class". A new environment is one file and one row here."""
 
+FAMILIES: dict[str, str] = {
+    "things": "Counting Superlatives Relations OddOneOut",
+    "geometry": "Angles Areas SimilarTriangles",
+    "plots": "Formulas FunctionValues",
+    "charts": "BarCharts LineCharts PieCharts Tables",
+    "instruments": "Clocks Dials",
+    "grids": "Mazes Walks RoadMaps",
+    "puzzles": "LatinSquares Patterns Jigsaws DigitSums",
+    "frames": "Motions Orders Blinks",
+    "sounds": "Beeps Tunes",
+    "pages": "PagePoint SignReading",
+    "physics": "Levers Ramps Pulleys",
+}
+"""Module of generated questions -> its classes, each registered under its own name."""
+
+ENVIRONMENTS |= {
+    f"saccade/{name}-v0": f"saccade.envs.qa.families.{module}:{name}"
+    for module, names in FAMILIES.items()
+    for name in names.split()
+}
+
 YOURS: dict[str, str] = {
     "saccade/Grounding-v0": "saccade.envs.gui.grounding:Grounding",
     "saccade/WebArena-v0": "saccade.envs.gui.webarena:WebArena",

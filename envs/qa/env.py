@@ -21,7 +21,7 @@ from saccade.envs.actions import Answer
 from saccade.envs.core import LanguageEnv, Outcome
 from saccade.envs.episode import Cause, Demo, Lesson
 from saccade.envs.errors import ConfigError, near
-from saccade.envs.observation import Image, Observation
+from saccade.envs.observation import Audio, Image, Observation, Video
 from saccade.envs.qa.observe import digit_image, scene_image
 from saccade.envs.qa.tasks import (
     CANVAS,
@@ -37,6 +37,7 @@ from saccade.envs.qa.tasks import (
 )
 from saccade.envs.qa.verify import VERIFIERS
 
+Medium = Image | Video | Audio
 MIN_SIZE, MAX_SIZE = 16, 2048
 ASKED = 4
 """Questions about one picture that lessons ask: the picture is drawn, and seen, once for all of them."""
@@ -47,7 +48,7 @@ class Question:
     """What one episode asks; `verifier` is a name in `VERIFIERS`."""
 
     text: str
-    image: Image
+    medium: Medium
     answer: str
     verifier: str
     thought: str = ""
@@ -75,10 +76,10 @@ class QuestionEnv(LanguageEnv):
         """Draw the question that `rng` determines."""
 
     def begin(self, rng: np.random.Generator) -> Observation:
-        """Show the question's text, then its picture."""
+        """Show the question's text, then its picture, film or sound."""
         self._question = self.pose(rng)
         self._status = "asked"
-        return Observation.of(self._question.text, self._question.image)
+        return Observation.of(self._question.text, self._question.medium)
 
     def act(self, action: str) -> Outcome:
         """Judge the answer; reward is the verifier's score."""
@@ -93,7 +94,7 @@ class QuestionEnv(LanguageEnv):
 
     def state(self) -> Any:
         """The question, its picture, and whether it was answered."""
-        return [self._question.text, self._question.image.digest, self._status]
+        return [self._question.text, self._question.medium.digest, self._status]
 
     def demo(self) -> Iterator[Demo]:
         """The right answer."""
@@ -149,23 +150,23 @@ class Shapes(QuestionEnv):
             rng = self._task_rng(seed)
             scene = self._scene(rng)
             more = other_questions(rng, scene, ASKED - 1) if self.kinds == KINDS else []
-            image: Image | None = None
+            medium: Medium | None = None
             for asked in (scene.question, *more):
-                question = self._ask(replace(scene, question=asked), image)
-                image = question.image
+                question = self._ask(replace(scene, question=asked), medium)
+                medium = question.medium
                 demo = Demo(question.answer, question.thought, question.caption)
-                yield seed, Lesson(((Observation.of(question.text, image), demo),))
+                yield seed, Lesson(((Observation.of(question.text, medium), demo),))
 
     def _scene(self, rng: np.random.Generator) -> Scene:
         kind = pick(rng, self.kinds)
         return self.draw(lambda rng: make_scene(rng, kind, self.level), rng)
 
-    def _ask(self, scene: Scene, image: Image | None = None) -> Question:
-        """The question of a scene as it is shown; `image` is its picture, if that is drawn already."""
+    def _ask(self, scene: Scene, medium: Medium | None = None) -> Question:
+        """The question of a scene as it is shown; `medium` is its picture, if that is drawn already."""
         scale = self.size / CANVAS
         return Question(
             scene.question.text,
-            image or scene_image(scene.things, self.size),
+            medium or scene_image(scene.things, self.size),
             scene.question.answer,
             "integer" if scene.question.kind == "count" else "exact",
             thought=scene.question.thought(scale),

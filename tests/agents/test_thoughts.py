@@ -205,7 +205,7 @@ WORLDS = [
     *(
         pytest.param(id, id=id, marks=[pytest.mark.browser] if ".gui." in entry else [])
         for id, entry in ENVIRONMENTS.items()
-        if ".sites." not in entry  # they are tested in gui/sites
+        if ".sites." not in entry and ".families." not in entry  # they are tested in gui/sites and qa
     ),
     "grid_walk:GridWalk-v0",
 ]

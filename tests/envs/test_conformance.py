@@ -16,7 +16,7 @@ from saccade.envs import ENVIRONMENTS
 from saccade.envs.core import LanguageEnv
 from saccade.envs.episode import RULES, Cause, Ending
 from saccade.envs.errors import ActionError, ConfigError, ResetNeeded
-from saccade.envs.observation import Image, Observation
+from saccade.envs.observation import Observation, Text
 from saccade.envs.spaces import observation_space
 from saccade.envs.task import SPLITS, TaskSpec, make
 
@@ -29,10 +29,13 @@ def _params(ids):
     return [pytest.param(id, marks=[pytest.mark.browser] if _needs_browser(id) else [], id=id) for id in ids]
 
 
-# One task of each site stands for the others, which are like it and have tests of their own (gui/sites/test_sites.py).
-ALL = _params(
-    {(entry if ".sites." not in entry else entry.split(":")[0]): id for id, entry in ENVIRONMENTS.items()}.values()
-)
+# One task of each site, and one family of a module of questions, stands for the others, which are like it and have
+# tests of their own (gui/sites/test_sites.py, qa/test_families.py).
+def _alike(entry):
+    return entry.split(":")[0] if ".sites." in entry or ".families." in entry else entry
+
+
+ALL = _params({_alike(entry): id for id, entry in ENVIRONMENTS.items()}.values())
 ONE_OF_EACH_FAMILY = _params({entry.split(".")[2]: id for id, entry in reversed(ENVIRONMENTS.items())}.values())
 
 NASTY = [
@@ -78,9 +81,14 @@ NASTY = [
 ]
 
 
+def digests(view):
+    """The parts of an observation, comparable."""
+    return tuple(part if isinstance(part, Text) else part.digest for part in view.parts)
+
+
 def seen(env):
     """What the current view shows, comparable."""
-    return tuple(part.digest if isinstance(part, Image) else part for part in env.unwrapped.view.parts)
+    return digests(env.unwrapped.view)
 
 
 def check_step(env, result):
@@ -265,20 +273,22 @@ def test_feedback_leaves_the_world_in_sight(shared):
         assert check_step(env, result)
         assert result[1] == pytest.approx(-0.1)
         assert result[4]["state_key"] == key
-        assert env.unwrapped.view.images[-1].digest == before.images[-1].digest
-        assert len(env.unwrapped.view.parts) == len(before.parts) + 1  # feedback does not pile up
+        assert seen(env)[:-1] == digests(before)  # feedback comes last, and does not pile up
     assert not check_step(env, env.step(""))
     env.close()
 
 
 def test_observations_are_fresh(shared):
+    def media(observation):
+        return [array for kind in ("images", "videos", "audios") for array in observation[kind]]
+
     first, _ = shared.reset(seed=6)
-    kept = [pixels.copy() for pixels in first["images"]]
-    for pixels in first["images"]:
-        pixels[:] = 0
-    again = shared.unwrapped.view.as_dict()
+    kept = [array.copy() for array in media(first)]
+    for array in media(first):
+        array[:] = 0
+    again = media(shared.unwrapped.view.as_dict())
     assert kept
-    assert all(np.array_equal(a, b) for a, b in zip(kept, again["images"], strict=True))
+    assert all(np.array_equal(a, b) for a, b in zip(kept, again, strict=True))
 
 
 def test_it_needs_a_reset(shared):
@@ -295,7 +305,10 @@ def test_it_needs_a_reset(shared):
 def test_it_renders_the_current_picture(id):
     env = make(id, render_mode="rgb_array")
     observation, _ = env.reset(seed=0)
-    assert np.array_equal(env.render(), observation["images"][-1])
+    if observation["images"]:
+        assert np.array_equal(env.render(), observation["images"][-1])
+    else:  # a film or a sound
+        assert env.render().shape == (64, 64, 3)
     env.close()
 
 
