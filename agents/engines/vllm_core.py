@@ -211,7 +211,7 @@ class Core:
             if engine.has_unfinished_requests():
                 self._busy_since = time.monotonic()
                 for output in engine.step():
-                    self._deliver(output)  # type: ignore[arg-type]
+                    self._deliver(output)
 
     def _call(self, function: Callable[[LLMEngine], R]) -> Future[R]:
         """Run a function in the engine's thread; its failure loses the engine."""

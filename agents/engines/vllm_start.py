@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
 QUIET = {"VLLM_NO_USAGE_STATS": "1", "VLLM_LOGGING_LEVEL": "ERROR", "VLLM_ENABLE_V1_MULTIPROCESSING": "0"}
 """Environment that vLLM reads; a value that is set already stays."""
+EAGER = {"TORCHDYNAMO_DISABLE": "1"}
+"""Likewise on a CPU, where vLLM would compile its sampler, for minutes."""
 ARCHITECTURES = ("x86_64", "aarch64")
 
 
@@ -31,7 +33,9 @@ def require_vllm() -> None:
     """
     if importlib.util.find_spec("vllm") is None:
         raise ConfigError(f"engine 'vllm' needs vLLM, which is not installed: {_fix()}")
-    for name, value in QUIET.items():
+    import torch
+
+    for name, value in (QUIET if torch.cuda.is_available() else QUIET | EAGER).items():
         os.environ.setdefault(name, value)
     mend_children()
 

@@ -7,12 +7,13 @@ from typing import TYPE_CHECKING
 from safetensors import safe_open
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator
 
     from torch import Tensor
 
 TAKE_WEIGHTS = "take_weights"
 """The worker method that `WeightsFromFile` adds."""
+HEAD, EMBEDDING = "lm_head.weight", "embed_tokens.weight"
 
 
 class WeightsFromFile:
@@ -28,5 +29,18 @@ class WeightsFromFile:
 
         A worker of a tensor-parallel group keeps its share of each.
         """
-        with safe_open(path, framework="pt") as file:
-            self.reload_weights(weights_iterator=((name, file.get_tensor(name)) for name in file.keys()))  # noqa: SIM118
+        self.reload_weights(weights_iterator=tensors(path))
+
+
+def tensors(path: str) -> Iterator[tuple[str, Tensor]]:
+    """The tensors of a safetensors file, one by one.
+
+    Where the output layer is the embedding, the file holds it once. vLLM has to be given it twice: on a CPU it keeps a
+    repacked copy for the output layer, which it renews only when that is loaded.
+    """
+    with safe_open(path, framework="pt") as file:
+        names = list(file.keys())
+        for name in names:
+            yield name, file.get_tensor(name)
+        if HEAD not in names:
+            yield HEAD, file.get_tensor(next(name for name in names if name.endswith(EMBEDDING)))

@@ -13,7 +13,7 @@ from safetensors.torch import save_file
 from saccade.agents.engines.base import Prompt
 from saccade.agents.engines.vllm import VLLMEngine, VLLMEngineConfig
 from saccade.agents.engines.vllm_request import engine_input
-from saccade.agents.engines.vllm_worker import WeightsFromFile
+from saccade.agents.engines.vllm_worker import tensors
 from saccade.agents.torchvision import mend
 from saccade.envs.errors import ConfigError
 from saccade.envs.observation import Image, Observation, Video
@@ -79,17 +79,15 @@ def test_prompts_that_vllm_cannot_take_are_refused(agent, prompt):
         engine_input(Prompt(tuple(ledger.ids), media), agent.chat.media)
 
 
-def test_a_worker_takes_every_tensor_of_the_file(tmp_path):
-    class Worker(WeightsFromFile):
-        def reload_weights(self, weights_iterator):
-            self.taken = dict(weights_iterator)
-
-    sent = {"a.weight": torch.randn(3, 2), "b.bias": torch.zeros(4)}
-    save_file(sent, tmp_path / "w.safetensors")
-    worker = Worker()
-    worker.take_weights(str(tmp_path / "w.safetensors"))
-    assert worker.taken.keys() == sent.keys()
-    assert all(torch.equal(worker.taken[name], tensor) for name, tensor in sent.items())
+def test_a_worker_is_given_every_tensor_and_a_tied_output_layer_twice(tmp_path):
+    embedding = "model.language_model.embed_tokens.weight"
+    sent = {embedding: torch.randn(3, 2), "b.bias": torch.zeros(4)}
+    save_file(sent, tmp_path / "tied.safetensors")
+    taken = dict(tensors(str(tmp_path / "tied.safetensors")))
+    assert torch.equal(taken.pop("lm_head.weight"), sent[embedding])
+    assert taken.keys() == sent.keys() and all(torch.equal(taken[name], sent[name]) for name in sent)
+    save_file(sent | {"lm_head.weight": torch.ones(3, 2)}, tmp_path / "untied.safetensors")
+    assert torch.equal(dict(tensors(str(tmp_path / "untied.safetensors")))["lm_head.weight"], torch.ones(3, 2))
 
 
 def test_the_pinned_set_is_the_extra_s():
