@@ -235,6 +235,7 @@ class VLLMEngine:
             "enable_prefix_caching": True,
             "limit_mm_per_prompt": {"image": config.max_pictures, "video": 0},
             "mm_processor_cache_gb": 0,  # our own processors have a cache
+            "mm_device_do_normalize": False,  # and have normalised
             "skip_mm_profiling": True,
             "logprobs_mode": "processed_logprobs",  # log_softmax(mask(logits) / T), as sampled
             "generation_config": "vllm",  # nothing of the checkpoint's own sampling settings
