@@ -5,6 +5,7 @@ import json
 
 import pytest
 
+from saccade.agents.agent import AgentConfig
 from saccade.agents.engines.vllm import VLLMEngineConfig
 from saccade.agents.runner import RunnerConfig
 from saccade.rl.cli import main
@@ -18,16 +19,17 @@ pytestmark = [
 ]
 
 
-def test_a_policy_is_trained_and_evaluated(taught_path, tmp_path, capsys):
+def test_a_policy_is_trained_and_evaluated(tiny_path, tmp_path, capsys):
     config = TrainConfig(
-        model=str(taught_path),
+        model=str(tiny_path),
         envs=("grid_walk:GridWalk-v0",),
         run=str(tmp_path / "run"),
         steps=3,
         tasks_per_step=2,
         group_size=4,
         eval_tasks=4,
-        rewards={"task": 1.0, "valid_action": 0.1},
+        rewards={"brevity": 1.0},
+        agent=AgentConfig(coordinates="location-tokens", max_reply_tokens=100, explain=False),
         engine="vllm",
         deterministic=False,
         vllm=VLLMEngineConfig(max_batch=8),
