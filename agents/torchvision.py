@@ -33,11 +33,12 @@ def mend() -> bool:
         return False
     import torch
 
+    untyped: Any = torch
     for compiled in Path(spec.submodule_search_locations[0]).glob("_C*.so"):
         try:
-            torch.ops.load_library(str(compiled))
+            untyped.ops.load_library(str(compiled))
         except OSError:
-            library = torch.library.Library("torchvision", "DEF")
+            library = untyped.library.Library("torchvision", "DEF")
             for name in ("nms", "qnms"):
                 library.define(f"{name}(Tensor dets, Tensor scores, float iou_threshold) -> Tensor")
             _KEPT.append(library)
