@@ -28,8 +28,6 @@ def engine_input(prompt: Prompt, media: Media) -> Any:
         ConfigError: the prompt holds something else than text and pictures.
         ValueError: its placeholders do not fit its pictures.
     """
-    from vllm.inputs.engine import mm_input, tokens_input
-
     features = [media.process(medium) for medium in prompt.media]
     others = {each.modality for each in features} - {Modality.IMAGE}
     if others:
@@ -38,6 +36,8 @@ def engine_input(prompt: Prompt, media: Media) -> Any:
             "engine='transformers'"
         )
     starts = _starts(prompt, features, media.placeholders.get(Modality.IMAGE, -1))
+    from vllm.inputs.engine import mm_input, tokens_input
+
     if not features:
         return tokens_input(list(prompt.ids))
     from vllm.multimodal.inputs import MultiModalKwargsItems, PlaceholderRange
