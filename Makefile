@@ -1,6 +1,7 @@
 # make setup   everything the project needs, into .venv
 # make demo    grow two tiny policies, train them, show their replays (about 8 minutes on 2 cores)
 # make test    every test but the slow ones
+# make setup-vllm  vLLM for CPUs and all else, into .venv-vllm (2.1 GB); make test-vllm runs its tests there
 # make verify  the long acceptance scripts; resumable
 # make check   linter, formatter, types
 # make bench   measured tables
@@ -16,11 +17,13 @@ OUT ?= runs/demo
 TORCH_INDEX ?=
 RUN := $(VENV)/bin
 READY := $(VENV)/.ready
+VLLM_VENV ?= .venv-vllm
+VLLM_READY := $(VLLM_VENV)/.ready
 # One thread a process: on small machines more threads fight each other.
 export OMP_NUM_THREADS ?= 1
 export HF_HUB_OFFLINE ?= 1
 
-.PHONY: setup demo test verify check bench pretrain card clean
+.PHONY: setup setup-vllm demo test test-vllm verify check bench pretrain card clean
 setup: $(READY)
 
 $(READY): pyproject.toml constraints/cpu.txt .ci/system-packages
@@ -31,11 +34,25 @@ $(READY): pyproject.toml constraints/cpu.txt .ci/system-packages
 	bash .ci/system-packages $(RUN)/python
 	touch $(READY)
 
+setup-vllm: $(VLLM_READY)
+
+# Without dependencies: the pinned set is whole, and leaves out what vLLM asks for and a CPU does not need.
+$(VLLM_READY): pyproject.toml constraints/cpu.txt
+	$(PYTHON) -m venv $(VLLM_VENV)
+	$(VLLM_VENV)/bin/pip install --quiet --disable-pip-version-check --no-deps \
+	    "$$(grep '^torch==' constraints/cpu.txt)" $(if $(TORCH_INDEX),--index-url $(TORCH_INDEX))
+	$(VLLM_VENV)/bin/pip install --quiet --disable-pip-version-check --no-deps -r constraints/cpu.txt
+	$(VLLM_VENV)/bin/pip install --quiet --disable-pip-version-check --no-deps -e .
+	touch $(VLLM_READY)
+
 demo: $(READY)
 	$(RUN)/python examples/demo.py --seed $(SEED) --out $(OUT)
 
 test: $(READY)
 	$(RUN)/python -m pytest -m "not slow and not gpu and not vllm" -n 2 --dist loadgroup
+
+test-vllm: $(VLLM_READY)
+	$(VLLM_VENV)/bin/python -m pytest -m "vllm and not gpu"
 
 verify: $(READY)
 	$(RUN)/python -m pytest -m "slow" -s
@@ -57,4 +74,4 @@ card: $(READY)
 	$(RUN)/python benchmarks/tiny_card.py
 
 clean:
-	rm -rf $(VENV) build *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) $(VLLM_VENV) build *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis

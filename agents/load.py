@@ -10,6 +10,8 @@ from __future__ import annotations
 
 import dataclasses
 import json
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import torch
@@ -17,6 +19,7 @@ import torch
 from saccade.agents.agent import AgentConfig
 from saccade.agents.backbone import Backbone
 from saccade.agents.chat import Chat
+from saccade.agents.torchvision import mend
 from saccade.envs.errors import ConfigError
 
 AGENT_FILE = "saccade.json"
@@ -34,25 +37,44 @@ def load_model(path: str | Path, device: str = "auto") -> tuple[Backbone, Chat]:
     Raises:
         ConfigError: there is no such checkpoint, or it is of no supported class.
     """
+    if device == "auto":
+        device = "cuda" if torch.cuda.is_available() else "cpu"
+    with _loading(path) as place:
+        return Backbone.from_pretrained(place, device), Chat.from_pretrained(place)
+
+
+def load_chat(path: str | Path) -> Chat:
+    """Load all but the weights, for an engine that has them itself; errors as of `load_model`."""
+    with _loading(path) as place:
+        return Chat.from_pretrained(place)
+
+
+def model_place(path: str | Path) -> str:
+    """The folder or hub id that a model's name stands for."""
+    return str(SHIPPED.get(str(path), path))
+
+
+@contextmanager
+def _loading(path: str | Path) -> Iterator[str]:
+    """Check the place of a model and give it; failures of loading become messages."""
+    mend()
     from transformers.utils import logging
 
-    path = SHIPPED.get(str(path), path)
-    folder = Path(path)
-    looks_local = folder.is_absolute() or str(path).startswith((".", "runs/")) or folder.exists()
+    place = model_place(path)
+    folder = Path(place)
+    looks_local = folder.is_absolute() or place.startswith((".", "runs/")) or folder.exists()
     if looks_local and not (folder / "config.json").is_file():
         raise ConfigError(
             f"a model is a folder with a config.json or the id of a hub repository, and {folder} is neither: check the "
             "path, take `saccade-tiny`, or make a tiny model with `saccade tiny`"
         )
     logging.disable_progress_bar()
-    if device == "auto":
-        device = "cuda" if torch.cuda.is_available() else "cpu"
     try:
-        return Backbone.from_pretrained(path, device), Chat.from_pretrained(path)
+        yield place
     except ConfigError:
         raise
     except (OSError, ValueError, KeyError) as error:
-        raise ConfigError(f"cannot load the model {str(path)!r}: {error}") from error
+        raise ConfigError(f"cannot load the model {place!r}: {error}") from error
 
 
 def save_agent_config(path: str | Path, config: AgentConfig) -> None:
@@ -62,7 +84,7 @@ def save_agent_config(path: str | Path, config: AgentConfig) -> None:
 
 def saved_agent_config(path: str | Path) -> AgentConfig:
     """How the model of a folder reads and writes; the defaults where nothing is written down."""
-    file = Path(SHIPPED.get(str(path), path)) / AGENT_FILE
+    file = Path(model_place(path)) / AGENT_FILE
     if not file.is_file():
         return AgentConfig()
     try:

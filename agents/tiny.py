@@ -21,6 +21,7 @@ from torch import nn
 
 from saccade.agents.coordinates import LocationTokenCodec
 from saccade.agents.formats import ThinkAnswer
+from saccade.agents.torchvision import mend
 
 CONTROL = (
     "<|endoftext|>",
@@ -93,6 +94,7 @@ def build_tiny(path: str | Path, config: TinyConfig, corpus: Iterable[str], seed
         corpus: texts that the tokenizer learns its merges from; the more of the worlds' words, the shorter the prompts.
         seed: of the weights.
     """
+    mend()
     import transformers
 
     path = Path(path)

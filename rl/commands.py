@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import tyro
 
+from saccade.agents.engines.vllm import VLLMEngineConfig
 from saccade.envs.errors import ConfigError
 from saccade.envs.task import Split, import_module
 from saccade.rl.config import TrainConfig
@@ -149,6 +150,10 @@ class Eval:
     """Of the sampling."""
     concurrency: int = 16
     """Episodes in flight."""
+    engine: str = "transformers"
+    """Who draws replies: `transformers`, bit for bit the same again, or `vllm`, faster and within 1e-4."""
+    vllm: VLLMEngineConfig = field(default_factory=VLLMEngineConfig)
+    """How vLLM runs, where it is the engine."""
     store: str | None = None
     """Folder for a replay of all episodes."""
 

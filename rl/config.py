@@ -10,6 +10,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from saccade.agents.agent import AgentConfig
+from saccade.agents.engines.names import check_engine
+from saccade.agents.engines.vllm import VLLMEngineConfig
 from saccade.agents.runner import RunnerConfig
 from saccade.envs.errors import ConfigError
 from saccade.envs.task import TaskSource
@@ -61,7 +63,11 @@ class TrainConfig:
     keep_checkpoints: int = 2
     """Newest checkpoints that are kept."""
     max_batch: int = 128
-    """Most replies that the engine draws together."""
+    """Most replies that the transformers engine draws together."""
+    engine: str = "transformers"
+    """Who draws replies: `transformers`, in this process, or `vllm`, which promises no equal bits."""
+    vllm: VLLMEngineConfig = field(default_factory=VLLMEngineConfig)
+    """How vLLM runs, where it is the engine."""
     agent: AgentConfig | None = None
     """How the agent reads and writes; by default as its model folder says (`saccade.json`)."""
     runner: RunnerConfig = field(default_factory=RunnerConfig)
@@ -88,6 +94,12 @@ class TrainConfig:
                 raise ConfigError(f"{name} must be between 0 and 1, got {getattr(self, name)}")
         if self.agent is not None and self.agent.temperature == 0:
             raise ConfigError("training needs samples: agent.temperature must be > 0, got 0")
+        check_engine(self.engine)
+        if self.engine == "vllm" and self.deterministic:
+            raise ConfigError(
+                "engine 'vllm' promises no equal bits, and deterministic is on: switch it off (deterministic=False, "
+                "--no-deterministic), or use engine='transformers'"
+            )
         make_estimator(self.advantage)
         self._check_critic()
         check_weights(self.rewards)

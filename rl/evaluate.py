@@ -11,9 +11,11 @@ from rich.console import Console
 from rich.progress import Progress
 
 from saccade.agents.agent import Agent
+from saccade.agents.engines.names import check_engine
 from saccade.agents.engines.transformers import TransformersEngine
+from saccade.agents.engines.vllm import VLLMEngine, VLLMEngineConfig
 from saccade.agents.evaluation import Evaluation, evaluate
-from saccade.agents.load import load_model, saved_agent_config
+from saccade.agents.load import load_chat, load_model, model_place, saved_agent_config
 from saccade.agents.runner import Runner, RunnerConfig
 from saccade.agents.trajectory import Trajectory
 from saccade.envs.errors import ConfigError
@@ -38,7 +40,7 @@ def evaluate_command(command: Eval, console: Console) -> int:
     view = "blank" if command.blind else command.view
     wrap = named_view(view)
     temperatures = _temperatures(command)
-    agent = make_agent(command.model, command.policy, None)
+    agent = make_agent(command.model, command.policy, None, command.engine, command.vllm)
     found: dict[tuple[str, str], list[Trajectory]] = {}
     with ExitStack() as stack:
         stack.callback(agent.engine.close)
@@ -91,16 +93,26 @@ def at_temperature(agent: Agent, temperature: float) -> Agent:
     return Agent(agent.engine, agent.chat, replace(agent.config, temperature=temperature))
 
 
-def make_agent(model: str | None, policy: str, temperature: float | None) -> Agent:
+def make_agent(
+    model: str | None,
+    policy: str,
+    temperature: float | None,
+    engine: str = "transformers",
+    vllm: VLLMEngineConfig | None = None,
+) -> Agent:
     """The agent of a checkpoint; scripted policies write through an untrained tiny one."""
+    check_engine(engine)
     if model is None:
         if policy == "engine":
             raise ConfigError("--model is needed to evaluate a model; --policy random or demo needs none")
         return scripted_agent()
-    backbone, chat = load_model(model)
     config = saved_agent_config(model)
     if temperature is not None:
         config = replace(config, temperature=temperature)
+    if engine == "vllm":
+        chat = load_chat(model)
+        return Agent(VLLMEngine(model_place(model), chat, vllm, config.max_context), chat, config)
+    backbone, chat = load_model(model)
     return Agent(TransformersEngine(backbone, chat.media), chat, config)
 
 

@@ -19,10 +19,14 @@ from pathlib import Path
 
 import numpy as np
 
-from saccade.agents.agent import Agent
+from saccade.agents.agent import Agent, AgentConfig
+from saccade.agents.backbone import Backbone
+from saccade.agents.chat import Chat
+from saccade.agents.engines.base import Engine
 from saccade.agents.engines.transformers import TransformersEngine, TransformersEngineConfig
+from saccade.agents.engines.vllm import VLLMEngine
 from saccade.agents.evaluation import Evaluation, evaluate
-from saccade.agents.load import load_model, save_agent_config, saved_agent_config
+from saccade.agents.load import load_model, model_place, save_agent_config, saved_agent_config
 from saccade.agents.runner import Job, Runner
 from saccade.agents.trajectory import Trajectory
 from saccade.envs.episode import Ending, Episode
@@ -38,7 +42,7 @@ from saccade.rl.gae import Floats
 from saccade.rl.learner import Learner
 from saccade.rl.logs import MetricLog
 from saccade.rl.notes import rollout_metrics, token_notes
-from saccade.rl.probes import image_effect
+from saccade.rl.probes import image_effect, serves
 
 Report = Callable[[int, dict[str, float]], None]
 
@@ -72,9 +76,7 @@ class Trainer:
         self.estimator = make_estimator(config.advantage)
         self._check_folder(resume)
         backbone, self.chat = load_model(config.model)
-        self.engine = TransformersEngine(
-            backbone, self.chat.media, TransformersEngineConfig(config.max_batch, config.deterministic)
-        )
+        self.engine = make_engine(config, backbone, self.chat, agent_config)
         self.agent = Agent(self.engine, self.chat, agent_config)
         critic = config.learner.critic
         self.runner = Runner(self.agent, config.runner, show_final=critic.kind != "none")
@@ -133,6 +135,8 @@ class Trainer:
             metrics["probe/image_effect"] = image_effect(learner, rows[:: max(len(rows) // 8, 1)])
             metrics |= learner.step(rows)
             self.engine.update(learner.weights(), learner.steps // config.learner.passes)
+            if isinstance(self.engine, VLLMEngine):
+                metrics["probe/engine_gap"] = serves(self.agent, learner, rows, self.engine.tolerance)
         learned = time.perf_counter()
         if store is not None:
             self._store(store, trajectories, advantages, update, "train")
@@ -161,7 +165,7 @@ class Trainer:
 
     def save_model(self, path: Path) -> None:
         """Export the current policy as a plain Hugging Face folder, which `from_pretrained` loads."""
-        self.engine.backbone.model.save_pretrained(path)
+        self.learner.backbone.model.save_pretrained(path)
         self.chat.save_pretrained(path)
         save_agent_config(path, self.agent.config)
 
@@ -213,6 +217,13 @@ class Trainer:
         for index, trajectory in enumerate(trajectories):
             given = advantages[index] if advantages is not None else None
             store.add(trajectory.episode, token_notes(trajectory, self.chat, given), update=update, phase=phase)
+
+
+def make_engine(config: TrainConfig, backbone: Backbone, chat: Chat, agent: AgentConfig) -> Engine:
+    """The engine of a run; transformers samples from the learner's own weights."""
+    if config.engine == "vllm":
+        return VLLMEngine(model_place(config.model), chat, config.vllm, agent.max_context)
+    return TransformersEngine(backbone, chat.media, TransformersEngineConfig(config.max_batch, config.deterministic))
 
 
 def stored_evaluation(store: ReplayStore, phase: str) -> dict[str, Evaluation]:

