@@ -9,6 +9,9 @@ Everything that moves is moved by the actuators.
 
 from __future__ import annotations
 
+import math
+from collections.abc import Callable
+
 import numpy as np
 
 from saccade.envs.embodied.arm.kinematics import JOINTS, PERIOD, Array, Kinematics, Pose
@@ -22,14 +25,27 @@ SQUEEZE = -0.02
 """Set-point of closing fingers: they press with a spring's force that grows with what is between them."""
 WIDEST = 0.042
 """How far each finger opens, in metres."""
+LOWEST = 0.02
+"""The hand goes no deeper, in metres."""
+LARGEST = {"move": 150.0, "rotate": 90.0, "joints": 30.0}
+"""The most that a small action moves: millimetres, or degrees."""
 CLOSING, RESTING = 20, 8
 """Set-points, of 0.01 s, for the fingers to move and for the arm to come to rest."""
 
 
 class Arm:
-    """The five joints and two fingers of a simulation."""
+    """The five joints and two fingers of a simulation.
 
-    def __init__(self, simulation: Simulation, kinematics: Kinematics) -> None:
+    Args:
+        simulation: the world, with the arm's model in it.
+        kinematics: of the same arm.
+        watch: called after each move.
+    """
+
+    def __init__(
+        self, simulation: Simulation, kinematics: Kinematics, watch: Callable[[], None] = lambda: None
+    ) -> None:
+        self._watch = watch
         self.simulation = simulation
         self.kinematics = kinematics
         model = simulation.model
@@ -84,10 +100,12 @@ class Arm:
         """Go a way with the fingers as they are."""
         fingers = self.simulation.data.ctrl[JOINTS : JOINTS + 2]
         self.simulation.run(np.hstack([way, np.tile(fingers, (len(way), 1))]), self._repeat)
+        self._watch()
 
     def rest(self, count: int = RESTING) -> None:
         """Wait that many set-points."""
         self.simulation.hold(count * self._repeat)
+        self._watch()
 
     def open(self, width: float = WIDEST, count: int = CLOSING) -> None:
         """Open each finger that wide, in metres."""
@@ -106,6 +124,38 @@ class Arm:
             bodies.append({int(model.geom_bodyid[geom]) for geom in touched.ravel() if geom != pad})
         both = (bodies[0] & bodies[1]) - {0}
         return min(both) if both else None
+
+    def nudge(self, verb: str, *amounts: float) -> None:
+        """A small action: `move` the hand (mm), `rotate` it (degrees), turn `joints` (degrees), `open` or `close`.
+
+        Raises:
+            ActionError: it is too large, or leads out of reach.
+        """
+        if verb in ("open", "close"):
+            getattr(self, verb)()
+            return
+        limit = LARGEST[verb]
+        if max(map(abs, amounts)) > limit:
+            raise ActionError(f"{verb} takes at most {limit:g} at once, got {max(amounts, key=abs):g}")
+        if verb == "joints":
+            goal = self.posture + np.radians(amounts)
+            if not self.kinematics.allows(goal):
+                raise ActionError("a joint would go beyond its limits, or the hand below the table")
+            way = self.kinematics.smooth(np.array([self.posture, goal]), 0.4)
+        else:
+            at = self.pose
+            x, y, z = (1000 * each for each in (at.x, at.y, at.z))
+            if verb == "rotate":
+                goal_pose = Pose(at.x, at.y, at.z, at.angle + math.radians(amounts[0]))
+            else:
+                goal_pose = Pose(*(each / 1000 for each in np.add((x, y, z), amounts)), at.angle)
+            if goal_pose.z < LOWEST:
+                raise ActionError(
+                    f"the hand stays {1000 * LOWEST:.0f} mm above the table, this would be {1000 * goal_pose.z:.0f}"
+                )
+            (way,) = self.plan(goal_pose)
+        self.follow(way)
+        self.rest()
 
     def _fingers(self, width: float, count: int) -> None:
         self.simulation.data.ctrl[JOINTS : JOINTS + 2] = width

@@ -49,12 +49,14 @@ class Pose:
     Attributes:
         x, y, z: the point between the finger tips, in metres.
         angle: the direction in which the fingers close, in radians from the x axis.
+        speed: mean speed of the way there, in metres a second.
     """
 
     x: float
     y: float
     z: float
     angle: float
+    speed: float = SPEED
 
     def lifted(self, z: float) -> Pose:
         """The same at another height."""
@@ -121,7 +123,7 @@ class Kinematics:
             if solved is None:
                 return None
             knots.append(solved)
-        return self.smooth(np.array(knots), max(SHORTEST, length / SPEED, turn / SPIN))
+        return self.smooth(np.array(knots), max(SHORTEST, length / pose.speed, turn / SPIN))
 
     def smooth(self, knots: Array, seconds: float) -> Array:
         """Set-points through postures (K x 5), minimum jerk from rest to rest in the given time: T x 5."""
@@ -131,6 +133,11 @@ class Kinematics:
         postures = np.stack([np.interp(smooth, shares, joint) for joint in knots.T], axis=1)
         speed = np.diff(postures, axis=0, prepend=knots[:1]) / PERIOD
         return np.vstack([postures + self._lead * speed, postures[-1:]])
+
+    def allows(self, posture: Array) -> bool:
+        """Whether the joints can take a posture that holds the tip above the table."""
+        inside = bool(((posture >= self._low) & (posture <= self._high)).all())
+        return inside and bool(self._forward(posture)[0][2] >= 0.015)
 
     def _forward(self, posture: Array) -> tuple[Array, Array]:
         self._data.qpos[:JOINTS] = posture

@@ -110,7 +110,12 @@ def scatter(
 
 
 def find_room(
-    rng: np.random.Generator, count: int, radius: float, area: tuple[int, int, int, int], gap: int, taken: Sequence[Circle]
+    rng: np.random.Generator,
+    count: int,
+    radius: float,
+    area: tuple[int, int, int, int],
+    gap: int,
+    taken: Sequence[Circle],
 ) -> list[tuple[int, int]] | None:
     """Free places for `count` flat circles of one radius, or `None` without room."""
     places: list[tuple[int, int]] = []
