@@ -233,4 +233,4 @@ class SortColours(PutSomewhere):
             return self.items[goal], region
         inside = [self.place_of(self.things[each]) for each in pairs if each != thing and self.there(each, goal)]
         taken = sum(float(place[0] - region[0]) for place in inside)
-        return self.items[goal], region + np.array([0.032 if taken <= 0 else -0.032, 0, 0])
+        return self.items[goal], region + np.array([0.034 if taken <= 0 else -0.034, 0, 0])

@@ -32,6 +32,8 @@ LONGEST_PUSH, PUSH_SPEED = 0.35, 0.45
 DEEP = 0.014
 """How far a press goes below the surface that it meets."""
 LETTING_GO = 10
+ROUGH = 0.003
+"""Metres that two surfaces must differ to count."""
 
 
 class Skills:
@@ -79,21 +81,13 @@ class Skills:
         if held is None or held not in self.things:
             raise ActionError("there is nothing in the hand to place; pick something up first")
         x, y = spot.point[:2]
-        angle = self._square(x, y)
-        # Where the thing is in the hand stays the same while the hand turns.
-        offset = self.data.xpos[held] - self.arm.tip
-        turn = angle - self.arm.pose.angle
-        cos, sin = math.cos(turn), math.sin(turn)
-        x, y = x - (cos * offset[0] - sin * offset[1]), y - (sin * offset[0] + cos * offset[1])
-        below = -offset[2] + self.solids.half_height(held)
         edge = 0.8 * self.solids.half_width(held)
         steps = (-edge, 0.0, edge)
         ground = max(self.solids.surface(x + dx, y + dy, held) for dx in steps for dy in steps)
-        z = max(ground + below + 0.002, LOWEST)
-        aside = self.arm.opening / 2 + MARGIN
-        across = [(side * math.cos(angle), side * math.sin(angle)) for side in (-aside, aside)]
-        walls = max(self.solids.surface(x + dx, y + dy, held) for dx, dy in across)
-        z = max(z, walls + PAD + 0.002)
+        offset = self.data.xpos[held] - self.arm.tip
+        below = self.solids.half_height(held) - offset[2]
+        walls, x, y, angle = self._room_to_open(x, y, offset, held)
+        z = max(ground + below + 0.002, walls + PAD + 0.002, LOWEST)
         over = Pose(x, y, max(HOVER, z + 0.06), angle)
         there, down, back, home = self.arm.plan(over, over.lifted(z), over, HOME)
         self.arm.follow(there)
@@ -193,6 +187,26 @@ class Skills:
         return f"Turned the {self.names[spot.body]}."
 
     # What they have in common.
+
+    def _room_to_open(self, x: float, y: float, offset: Array, held: int) -> tuple[float, float, float, float]:
+        """Where the hand is to be for what it holds to be at (x, y), square to the table, and what its fingers meet.
+
+        Height of the highest surface under the opening fingers, x, y and angle: the lowest one of both ways to stand.
+        """
+        first = self._square(x, y)
+        choices = []
+        for angle in (first, first + math.copysign(math.pi / 2, self._ahead(x, y) - first)):
+            # Where the thing is in the hand stays the same while the hand turns.
+            cos, sin = math.cos(angle - self.arm.pose.angle), math.sin(angle - self.arm.pose.angle)
+            at = x - cos * offset[0] + sin * offset[1], y - sin * offset[0] - cos * offset[1]
+            inner = self.arm.opening / 2 + MARGIN
+            asides = [side * far for side in (-1, 1) for far in (inner, inner + FINGER)]
+            walls = max(
+                self.solids.surface(at[0] + aside * math.cos(angle), at[1] + aside * math.sin(angle), held)
+                for aside in asides
+            )
+            choices.append((walls, *at, angle))
+        return choices[0] if choices[0][0] < choices[1][0] + ROUGH else choices[1]
 
     def _free_hand(self) -> None:
         held = self.arm.held()

@@ -109,16 +109,21 @@ class PressButton(ArmEnv):
                 said = phrase(rng, self.BOTH if count == 2 else self.PHRASINGS, *(item.name for item in items[:count]))
                 return Scene(said, tuple((index,) for index in range(count)), items=items)
 
+    def settle(self) -> None:
+        """Nothing was pressed yet."""
+        self.memory["pressed"] = []
+        super().settle()
+
     def watch(self) -> None:
         """Note what is down."""
-        pressed: list[int] = self.memory.setdefault("pressed", [])
+        pressed: list[int] = self.memory["pressed"]
         for item in range(len(self.items)):
             if self.part(item) > DOWN and pressed[-1:] != [item]:
                 pressed.append(item)
 
     def reached(self) -> dict[str, bool]:
         """Which presses were done."""
-        pressed = self.memory.get("pressed", [])
+        pressed = self.memory["pressed"]
         wanted = [item for (item,) in self.content.wanted]
         return {
             f"{self.content.items[item].name}": pressed[: index + 1] == wanted[: index + 1]
@@ -127,12 +132,12 @@ class PressButton(ArmEnv):
 
     def failed(self) -> bool:
         """Another button was pressed, or in another order."""
-        pressed = self.memory.get("pressed", [])
+        pressed = self.memory["pressed"]
         return pressed != [item for (item,) in self.content.wanted][: len(pressed)]
 
     def solve(self) -> Demo:
         """Press the next one."""
-        item = self.items[self.content.wanted[len(self.memory.get("pressed", []))][0]]
+        item = self.items[self.content.wanted[len(self.memory["pressed"])][0]]
         return self.say("press", (item, None))
 
 
