@@ -78,9 +78,9 @@ class Kinematics:
         self._lead = gains[1] / gains[0]  # kv / kp: what a set-point must be ahead for the damping not to hold it back
 
     def pose(self, posture: Array) -> Pose:
-        """Where a posture holds the tip; its angle is that of the closing direction on the table."""
-        position, rotation = self._forward(posture)
-        return Pose(*position.tolist(), math.atan2(rotation[1, 0], rotation[0, 0]))
+        """Where a posture holds the tip, the hand pointing down; half turns of the hand and more are told apart."""
+        position, _ = self._forward(posture)
+        return Pose(*position.tolist(), float(posture[0] - posture[4]))
 
     def solve(self, pose: Pose, start: Array) -> Array | None:
         """The posture near `start` that holds the pose; `None` where none was found."""
