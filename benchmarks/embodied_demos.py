@@ -2,7 +2,7 @@
 
     python benchmarks/embodied_demos.py --seeds 100 --write docs/embodied.md
 
-Resumable: a task and level whose result is in `--out` is not played again. Exits with 1 unless the demonstrations of
+Resumable: what is in `--out` is not played again, and more seeds add to it. Exits with 1 unless the demonstrations of
 every task and level succeed on 95 % of the seeds.
 """
 
@@ -51,19 +51,24 @@ class Arguments:
 def main(args: Arguments) -> int:
     out = Path(args.out)
     out.parent.mkdir(parents=True, exist_ok=True)
-    known = [json.loads(line) for line in out.read_text().splitlines()] if out.exists() else []
+    known = {}
+    for line in out.read_text().splitlines() if out.exists() else []:
+        id, level, size, seed, *result = json.loads(line)
+        known[id, level, size, seed] = result
     rows, good = [], True
     for id in args.ids:
         for level in args.levels:
-            task = {"id": id, "level": level, "seeds": args.seeds, "size": args.size}
-            result = next((each for each in known if task.items() <= each.items()), None)
-            if result is None:
-                result = task | play(id, level, args)
+            missing = [seed for seed in range(args.seeds) if (id, level, args.size, seed) not in known]
+            for seed, result in play(id, level, missing, args):
+                known[id, level, args.size, seed] = result
                 with out.open("a") as file:
-                    file.write(json.dumps(result) + "\n")
-            good &= result["demos"] >= 0.95 * args.seeds
-            rows.append([f"`{id}`", level, *(f"{result[kind]}/{args.seeds}" for kind in ("demos", "random"))])
-            rows[-1].append(f"{result['turns']:.1f}")
+                    file.write(json.dumps([id, level, args.size, seed, *result]) + "\n")
+            done, turns, chance = map(
+                sum, zip(*(known[id, level, args.size, s] for s in range(args.seeds)), strict=True)
+            )
+            good &= done >= 0.95 * args.seeds
+            shares = [f"{done}/{args.seeds}", f"{chance}/{args.seeds}"]
+            rows.append([f"`{id}`", level, *shares, f"{turns / args.seeds:.1f}"])
             print(*rows[-1], flush=True)
     if args.write:
         table = markdown_table(["id", "level", "demonstrations", "random agent", "turns"], rows)
@@ -71,14 +76,14 @@ def main(args: Arguments) -> int:
     return 0 if good else 1
 
 
-def play(id, level, args):
-    """How many demonstrations and random agents succeed, and the mean turns of a demonstration."""
+def play(id, level, seeds, args):
+    """Each seed with the success and the turns of its demonstration, and the success of the random agent."""
+    if not seeds:
+        return
     env = make(id, level=level, size=args.size, split="test")
-    results = [demonstrate(env, seed, args.verbose) for seed in range(args.seeds)]
-    chance = [play_randomly(env, seed) for seed in range(args.seeds)]
+    for seed in seeds:
+        yield seed, [*demonstrate(env, seed, args.verbose), play_randomly(env, seed)]
     env.close()
-    turns = sum(turns for _, turns in results) / args.seeds
-    return {"demos": sum(success for success, _ in results), "random": sum(chance), "turns": turns}
 
 
 def demonstrate(env, seed, verbose=False):
