@@ -103,8 +103,9 @@ class Canvas:
         self._mujoco.mjr_readPixels(None, depth, self._rectangle, self._context)
         near = model.vis.map.znear * model.stat.extent
         far = model.vis.map.zfar * model.stat.extent
-        metres = near * far / (near + depth[::-1].astype(np.float64) * (far - near))  # 1 is near, 0 is far
-        return metres.astype(np.float32)
+        share = depth[::-1].astype(np.float64)  # 1 is near, 0 is far
+        metres: NDArray[np.float32] = (near * far / (near + share * (far - near))).astype(np.float32)
+        return metres
 
     def segments(self, model: Any, data: Any, camera: str = "overhead") -> NDArray[np.int32]:
         """The id of the geom that each pixel shows, -1 for none; int32, H x W."""
@@ -115,7 +116,8 @@ class Canvas:
         for each in self._scene.geoms[: self._scene.ngeom]:
             if each.segid >= 0 and int(each.objtype) == geom:
                 ids[each.segid + 1] = each.objid
-        return ids[drawn]
+        geoms: NDArray[np.int32] = ids[drawn]
+        return geoms
 
     def close(self) -> None:
         """Free the OpenGL context; call it in the thread that drew."""

@@ -14,7 +14,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from saccade.envs.embodied.arm.kinematics import JOINTS, PERIOD, Array, Kinematics, Pose
+from saccade.envs.embodied.arm.kinematics import JOINTS, NEAR, PERIOD, Array, Kinematics, Pose
 from saccade.envs.embodied.simulation import Simulation
 from saccade.envs.errors import ActionError
 
@@ -64,12 +64,14 @@ class Arm:
     @property
     def posture(self) -> Array:
         """The set-points of the joints: where they are, but for what a load bends."""
-        return self.simulation.data.ctrl[:JOINTS].copy()
+        posture: Array = self.simulation.data.ctrl[:JOINTS].copy()
+        return posture
 
     @property
     def tip(self) -> Array:
         """The point between the finger tips, in metres."""
-        return self.simulation.data.site_xpos[self._tip].copy()
+        tip: Array = self.simulation.data.site_xpos[self._tip].copy()
+        return tip
 
     @property
     def pose(self) -> Pose:
@@ -87,13 +89,17 @@ class Arm:
         Raises:
             ActionError: one of them is out of reach.
         """
-        ways, posture = [], self.posture
+        ways, here, posture = [], self.pose, self.posture
+        known: dict[tuple[Pose, Pose], Array] = {}  # a way back is the way there, backwards
         for pose in poses:
-            way = self.kinematics.way(posture, pose)
-            if way is None:
+            there = here if _same(pose, here) else next((one for one, _ in known if _same(one, pose)), pose)
+            back = known.get((there, here))
+            knots = self.kinematics.knots(posture, pose) if back is None else back[::-1]
+            if knots is None:
                 raise ActionError(f"({1000 * pose.x:.0f}, {1000 * pose.y:.0f}) mm is out of the arm's reach")
-            ways.append(way)
-            posture = way[-1]
+            known[here, there] = knots
+            ways.append(self.kinematics.along(knots, here, pose))
+            here, posture = there, knots[-1]
         return ways
 
     def follow(self, way: Array) -> None:
@@ -144,11 +150,11 @@ class Arm:
             way = self.kinematics.smooth(np.array([self.posture, goal]), 0.4)
         else:
             at = self.pose
-            x, y, z = (1000 * each for each in (at.x, at.y, at.z))
             if verb == "rotate":
                 goal_pose = Pose(at.x, at.y, at.z, at.angle + math.radians(amounts[0]))
             else:
-                goal_pose = Pose(*(each / 1000 for each in np.add((x, y, z), amounts)), at.angle)
+                dx, dy, dz = (each / 1000 for each in amounts)
+                goal_pose = Pose(at.x + dx, at.y + dy, at.z + dz, at.angle)
             if goal_pose.z < LOWEST:
                 raise ActionError(
                     f"the hand stays {1000 * LOWEST:.0f} mm above the table, this would be {1000 * goal_pose.z:.0f}"
@@ -160,3 +166,9 @@ class Arm:
     def _fingers(self, width: float, count: int) -> None:
         self.simulation.data.ctrl[JOINTS : JOINTS + 2] = width
         self.simulation.hold(count * self._repeat)
+
+
+def _same(one: Pose, other: Pose) -> bool:
+    """Whether two poses differ by less than the arm can be told."""
+    gaps = (one.x - other.x, one.y - other.y, one.z - other.z, one.angle - other.angle)
+    return max(map(abs, gaps)) < 2 * NEAR

@@ -79,8 +79,8 @@ class Kinematics:
 
     def pose(self, posture: Array) -> Pose:
         """Where a posture holds the tip, the hand pointing down; half turns of the hand and more are told apart."""
-        position, _ = self._forward(posture)
-        return Pose(*position.tolist(), float(posture[0] - posture[4]))
+        x, y, z = self._forward(posture)[0].tolist()
+        return Pose(x, y, z, float(posture[0] - posture[4]))
 
     def solve(self, pose: Pose, start: Array) -> Array | None:
         """The posture near `start` that holds the pose; `None` where none was found."""
@@ -111,11 +111,15 @@ class Kinematics:
 
         `None` where some of it cannot be reached.
         """
+        knots = self.knots(start, pose)
+        return None if knots is None else self.along(knots, self.pose(start), pose)
+
+    def knots(self, start: Array, pose: Pose) -> Array | None:
+        """Postures on the straight way to a pose, both ends included: K x 5."""
         begin = self.pose(start)
         ends = np.array([[begin.x, begin.y, begin.z, begin.angle], [pose.x, pose.y, pose.z, pose.angle]])
-        length = float(np.linalg.norm(ends[1, :3] - ends[0, :3]))
-        turn = abs(pose.angle - begin.angle)
-        count = min(MOST_KNOTS, max(1, math.ceil(length / KNOT), math.ceil(turn / 0.8)))
+        count = math.ceil(max(1, _length(begin, pose) / KNOT, abs(pose.angle - begin.angle) / 0.8))
+        count = min(MOST_KNOTS, count)
         knots = [start]
         for index in range(1, count + 1):
             guess = knots[-1] if index == 1 else 2 * knots[-1] - knots[-2]
@@ -123,7 +127,12 @@ class Kinematics:
             if solved is None:
                 return None
             knots.append(solved)
-        return self.smooth(np.array(knots), max(SHORTEST, length / pose.speed, turn / SPIN))
+        return np.array(knots)
+
+    def along(self, knots: Array, begin: Pose, end: Pose) -> Array:
+        """Set-points through the knots, as quickly as the speed of the end says."""
+        seconds = max(SHORTEST, _length(begin, end) / end.speed, abs(end.angle - begin.angle) / SPIN)
+        return self.smooth(knots, seconds)
 
     def smooth(self, knots: Array, seconds: float) -> Array:
         """Set-points on the polynomial through postures (K x 5), minimum jerk from rest to rest in that time: T x 5."""
@@ -143,3 +152,7 @@ class Kinematics:
         self._data.qpos[:JOINTS] = posture
         self._mujoco.mj_kinematics(self._model, self._data)
         return self._data.site_xpos[self._tip], self._data.site_xmat[self._tip].reshape(3, 3)
+
+
+def _length(begin: Pose, end: Pose) -> float:
+    return math.dist((begin.x, begin.y, begin.z), (end.x, end.y, end.z))
