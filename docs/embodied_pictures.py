@@ -36,7 +36,7 @@ def main(picture: str, seed: int = 3) -> None:
             for number, line in enumerate(_lines(observation["text"], pen, font)[:3]):
                 pen.text((x, y + SIZE + 2 + 13 * number), line, fill=(60, 60, 60), font=font)
     Path(picture).parent.mkdir(parents=True, exist_ok=True)
-    sheet.convert("P", palette=Image.Palette.ADAPTIVE, colors=128).save(picture, optimize=True)
+    sheet.save(picture, optimize=True)
 
 
 def _lines(text: str, pen: ImageDraw.ImageDraw, font: ImageFont.FreeTypeFont) -> list[str]:
