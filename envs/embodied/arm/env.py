@@ -208,10 +208,11 @@ class ArmEnv(SimulatedEnv):
         A caption names everything in order with its pixel; a thought names what the turn is about.
         """
         view = self.projection()
-        bodies = [spot for spot in spots if isinstance(spot, tuple)]
+        pairs = [spot for spot in spots if isinstance(spot, tuple)]
+        bodies = [(body, self.place_of(body) if point is None else point) for body, point in pairs]
         action = self.reading.write(
             verb,
-            [(body, self.place_of(body) if point is None else point) for body, point in bodies],
+            bodies,
             [spot for spot in spots if not isinstance(spot, tuple)],
             view,
             list(self.marked()),
@@ -228,7 +229,7 @@ class ArmEnv(SimulatedEnv):
     def _spot(self, *where: float) -> Spot:
         """What an action means by two coordinates, or by a mark."""
         held = self.arm.held()
-        without = held if held in self.skills.things else -1
+        without = held if held is not None and held in self.skills.things else -1
         solids = self.skills.solids
         match self.reading.targets:
             case "marks":

@@ -43,7 +43,7 @@ class PutSomewhere(ArmEnv):
 
     def solve(self) -> Demo | None:
         """Put down what is held where it belongs, else pick up the first that is not there yet."""
-        wanted = dict(self.content.wanted)
+        wanted = {thing: goal for thing, goal in self.content.wanted}
         held = next((index for index in range(len(self.things)) if self.holds(index)), None)
         if held is None:
             done = self.reached().values()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from typing import Any, ClassVar
 
 import numpy as np
@@ -52,7 +53,10 @@ class OpenDrawer(ArmEnv):
         if self.level == 3:
             order = rng.permutation(3).tolist()  # the open one is not always in the middle
             places = [(item.x, item.y, item.yaw) for item in items]
-            items = [Furniture("drawer", i.colour, *places[at], i.start) for i, at in zip(items, order, strict=True)]
+            items = [
+                replace(i, x=places[at][0], y=places[at][1], yaw=places[at][2])
+                for i, at in zip(items, order, strict=True)
+            ]
             return Scene(phrase(rng, self.BOTH, *names[:2]), ((0, 1), (1, 0)), items=tuple(items))
         return Scene(phrase(rng, self.PHRASINGS, names[0]), ((0, 1),), items=tuple(items))
 
@@ -65,7 +69,7 @@ class OpenDrawer(ArmEnv):
 
     def failed(self) -> bool:
         """Another drawer was moved."""
-        wanted = dict(self.content.wanted)
+        wanted = {item for item, _ in self.content.wanted}
         return any(abs(self.part(item)) > 0.5 * DRAWER_TRAVEL for item in range(len(self.items)) if item not in wanted)
 
     def potential(self) -> float:
@@ -132,7 +136,7 @@ class PressButton(ArmEnv):
 
     def failed(self) -> bool:
         """Another button was pressed, or in another order."""
-        pressed = self.memory["pressed"]
+        pressed: list[int] = self.memory["pressed"]
         return pressed != [item for (item,) in self.content.wanted][: len(pressed)]
 
     def solve(self) -> Demo:
@@ -180,7 +184,7 @@ class TurnKnob(ArmEnv):
 
     def failed(self) -> bool:
         """Another knob was turned."""
-        wanted = dict(self.content.wanted)
+        wanted = {item for item, _ in self.content.wanted}
         return any(abs(self.part(item)) > UNTOUCHED for item in range(len(self.items)) if item not in wanted)
 
     def potential(self) -> float:
