@@ -51,8 +51,9 @@ ENVIRONMENTS: dict[str, str] = {
 YOURS: dict[str, str] = {
     "saccade/Grounding-v0": "saccade.envs.gui.grounding:Grounding",
     "saccade/WebArena-v0": "saccade.envs.gui.webarena:WebArena",
+    "saccade/Gym-v0": "saccade.envs.bridge:Bridge",
 }
-"""The same for environments that need a file or a server of yours."""
+"""The same for environments that need a file, a server or an environment of yours."""
 
 for _id, _entry_point in (ENVIRONMENTS | YOURS).items():
     if _id not in gym.registry:
