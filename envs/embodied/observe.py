@@ -1,10 +1,12 @@
-"""Seeing the table: OpenGL without a display, one overhead camera, and the mapping between pixels and millimetres.
+"""Seeing a world: OpenGL without a display, pictures of a model's cameras, and the overhead camera of a table.
 
     mujoco = load_mujoco()                 # chooses a renderer first: it cannot be changed afterwards
-    camera = Camera(size=64)
-    pixels = camera.look(model, data)      # uint8, 64 x 64 x 3
+    canvas = Canvas(size=64)
+    pixels = canvas.look(model, data, "overhead")      # uint8, 64 x 64 x 3
+    metres = canvas.distances(model, data, "overhead")  # float32, 64 x 64
+    geoms = canvas.segments(model, data, "overhead")    # int32, 64 x 64
 
-A camera's OpenGL context belongs to the thread of its first picture. Shadows are off: they cost ten times the rest.
+A canvas' OpenGL context belongs to the thread of its first picture. Shadows are off: they cost ten times the rest.
 """
 
 from __future__ import annotations
@@ -18,10 +20,14 @@ import threading
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from saccade.envs.embodied.tasks import EXTENT, Point
 from saccade.envs.errors import ConfigError
 from saccade.envs.observation import Pixels
+
+MAX_GEOMS = 512
+"""The most shapes that a picture shows."""
 
 _log = logging.getLogger(__name__)
 _FIX = "install Mesa (`apt-get install libegl1 libgl1-mesa-dri`, or `libosmesa6`), or set MUJOCO_GL to what you have"
@@ -72,8 +78,8 @@ def _egl_devices() -> int:
     return count.value
 
 
-class Camera:
-    """Pictures of the camera `overhead`, `size` x `size` pixels.
+class Canvas:
+    """Pictures of a model's cameras, `size` x `size` pixels.
 
     One context serves every scene: the models hold primitive shapes only, so that nothing of a scene is uploaded.
     """
@@ -82,39 +88,34 @@ class Camera:
         self.size = size
         self._context: Any = None
 
-    def look(self, model: Any, data: Any) -> Pixels:
+    def look(self, model: Any, data: Any, camera: str = "overhead") -> Pixels:
         """Draw the scene; uint8, H x W x 3.
 
         Raises:
             ConfigError: no OpenGL context can be made, or this is not the thread that made it.
         """
-        mujoco = load_mujoco()
-        if self._context is None:
-            self._open(mujoco, model)
-        if threading.get_ident() != self._thread:
-            raise ConfigError(
-                "an embodied environment draws only in the thread of its first picture; "
-                "reset, step and close it there, or make one environment for each thread"
-            )
-        self._gl.make_current()
-        mujoco.mjv_updateScene(
-            model, data, self._option, None, self._view, mujoco.mjtCatBit.mjCAT_ALL.value, self._scene
-        )
-        self._scene.flags[mujoco.mjtRndFlag.mjRND_SHADOW.value] = 0
-        self._scene.flags[mujoco.mjtRndFlag.mjRND_REFLECTION.value] = 0
-        mujoco.mjr_render(self._rectangle, self._scene, self._context)
-        pixels = np.empty((self.size, self.size, 3), np.uint8)
-        mujoco.mjr_readPixels(pixels, None, self._rectangle, self._context)
-        return np.ascontiguousarray(pixels[::-1])
+        return self._draw(model, data, camera)
 
-    def to_pixel(self, point: Point) -> tuple[int, int]:
-        """The pixel that shows a point of the table, in millimetres."""
-        x, y = (round((each / EXTENT + 0.5) * self.size - 0.5) for each in (point[0], -point[1]))
-        return min(max(x, 0), self.size - 1), min(max(y, 0), self.size - 1)
+    def distances(self, model: Any, data: Any, camera: str = "overhead") -> NDArray[np.float32]:
+        """How far each pixel's surface is along the camera's axis, in metres; float32, H x W."""
+        self._draw(model, data, camera)
+        depth = np.empty((self.size, self.size), np.float32)
+        self._mujoco.mjr_readPixels(None, depth, self._rectangle, self._context)
+        near = model.vis.map.znear * model.stat.extent
+        far = model.vis.map.zfar * model.stat.extent
+        metres = near * far / (near + depth[::-1].astype(np.float64) * (far - near))  # 1 is near, 0 is far
+        return metres.astype(np.float32)
 
-    def to_table(self, x: float, y: float) -> Point:
-        """The point of the table in the middle of a pixel, in millimetres."""
-        return ((x + 0.5) / self.size - 0.5) * EXTENT, (0.5 - (y + 0.5) / self.size) * EXTENT
+    def segments(self, model: Any, data: Any, camera: str = "overhead") -> NDArray[np.int32]:
+        """The id of the geom that each pixel shows, -1 for none; int32, H x W."""
+        rgb = self._draw(model, data, camera, ids=True).astype(np.int32)
+        drawn = rgb[..., 0] + (rgb[..., 1] << 8) + (rgb[..., 2] << 16)  # 1 + index among what was drawn, 0 for none
+        geom = int(self._mujoco.mjtObj.mjOBJ_GEOM)
+        ids = np.full(self._scene.ngeom + 1, -1, np.int32)
+        for each in self._scene.geoms[: self._scene.ngeom]:
+            if each.segid >= 0 and int(each.objtype) == geom:
+                ids[each.segid + 1] = each.objid
+        return ids[drawn]
 
     def close(self) -> None:
         """Free the OpenGL context; call it in the thread that drew."""
@@ -124,7 +125,31 @@ class Camera:
             self._gl.free()
             self._context = None
 
-    def _open(self, mujoco: Any, model: Any) -> None:
+    def _draw(self, model: Any, data: Any, camera: str, ids: bool = False) -> Pixels:
+        if self._context is None:
+            self._open(model)
+        if threading.get_ident() != self._thread:
+            raise ConfigError(
+                "an embodied environment draws only in the thread of its first picture; "
+                "reset, step and close it there, or make one environment for each thread"
+            )
+        mujoco = self._mujoco
+        self._gl.make_current()
+        self._view.fixedcamid = mujoco.mj_name2id(model, mujoco.mjtObj.mjOBJ_CAMERA.value, camera)
+        mujoco.mjv_updateScene(
+            model, data, self._option, None, self._view, mujoco.mjtCatBit.mjCAT_ALL.value, self._scene
+        )
+        flags = mujoco.mjtRndFlag
+        self._scene.flags[flags.mjRND_SHADOW.value] = 0
+        self._scene.flags[flags.mjRND_REFLECTION.value] = 0
+        self._scene.flags[flags.mjRND_SEGMENT.value] = self._scene.flags[flags.mjRND_IDCOLOR.value] = int(ids)
+        mujoco.mjr_render(self._rectangle, self._scene, self._context)
+        pixels = np.empty((self.size, self.size, 3), np.uint8)
+        mujoco.mjr_readPixels(pixels, None, self._rectangle, self._context)
+        return np.ascontiguousarray(pixels[::-1])
+
+    def _open(self, model: Any) -> None:
+        mujoco = self._mujoco = load_mujoco()
         try:
             backend = os.environ.get("MUJOCO_GL", "")
             # Named directly, as mujoco itself looks at the variable only when it is imported.
@@ -140,11 +165,24 @@ class Camera:
             name = f"MUJOCO_GL={backend}" if backend else "the platform's OpenGL"
             raise ConfigError(f"cannot draw through {name} ({error}): {_FIX}") from error
         mujoco.mjr_setBuffer(mujoco.mjtFramebuffer.mjFB_OFFSCREEN.value, context)
+        context.readDepthMap = mujoco.mjtDepthMap.mjDEPTH_ZEROFAR
         self._context = context
         self._thread = threading.get_ident()
-        self._scene = mujoco.MjvScene(model, maxgeom=64)
+        self._scene = mujoco.MjvScene(model, maxgeom=MAX_GEOMS)
         self._option = mujoco.MjvOption()
         self._rectangle = mujoco.MjrRect(0, 0, self.size, self.size)
         self._view = mujoco.MjvCamera()
         self._view.type = mujoco.mjtCamera.mjCAMERA_FIXED.value
-        self._view.fixedcamid = mujoco.mj_name2id(model, mujoco.mjtObj.mjOBJ_CAMERA.value, "overhead")
+
+
+class Camera(Canvas):
+    """The camera `overhead`, which looks straight down on `EXTENT` millimetres of a table."""
+
+    def to_pixel(self, point: Point) -> tuple[int, int]:
+        """The pixel that shows a point of the table, in millimetres."""
+        x, y = (round((each / EXTENT + 0.5) * self.size - 0.5) for each in (point[0], -point[1]))
+        return min(max(x, 0), self.size - 1), min(max(y, 0), self.size - 1)
+
+    def to_table(self, x: float, y: float) -> Point:
+        """The point of the table in the middle of a pixel, in millimetres."""
+        return ((x + 0.5) / self.size - 0.5) * EXTENT, (0.5 - (y + 0.5) / self.size) * EXTENT
