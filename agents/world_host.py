@@ -74,9 +74,10 @@ class Host:
         return next(self._demos[world][demo], None)
 
     def close(self, world: int) -> None:
-        """Close a world."""
+        """Close a world, if it is open."""
         self._demos.pop(world, None)
-        self._worlds.pop(world).close()
+        if env := self._worlds.pop(world, None):
+            env.close()
 
 
 def main(descriptor: int) -> None:

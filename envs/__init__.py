@@ -43,6 +43,12 @@ ENVIRONMENTS: dict[str, str] = {
     "saccade/MiniWoB-click-test-2-v0": "saccade.envs.gui.miniwob:ClickTest2",
     "saccade/Reach-v0": "saccade.envs.embodied.env:Reach",
     "saccade/Navigate-v0": "saccade.envs.embodied.env:Navigate",
+    "saccade/GoTo-v0": "saccade.envs.embodied.errands:GoTo",
+    "saccade/GoToRoom-v0": "saccade.envs.embodied.errands:GoToRoom",
+    "saccade/Avoid-v0": "saccade.envs.embodied.errands:Avoid",
+    "saccade/Fetch-v0": "saccade.envs.embodied.errands:Fetch",
+    "saccade/Explore-v0": "saccade.envs.embodied.surveys:Explore",
+    "saccade/BehindWall-v0": "saccade.envs.embodied.surveys:BehindWall",
     "saccade/Digits-v0": "saccade.envs.qa.env:Digits",
     "saccade/Shapes-v0": "saccade.envs.qa.env:Shapes",
 }

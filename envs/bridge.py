@@ -76,7 +76,7 @@ class Bridge(LanguageEnv):
         env: the id of a registered environment; its action space must be `Discrete` or a bounded `Box`.
         goal: what to do, in words.
         actions: names of the discrete actions, or of the dimensions of the box, in order.
-        bins: values that a dimension of a box can take, evenly from its low to its high; odd, so that one is the middle.
+        bins: values that a dimension of a box can take, evenly from low to high; odd, so that one is the middle.
         repeat: steps of the environment that one action lasts.
         success: a return that the episode must have reached at its end, `"terminated"`, or a key of `info` that is true
             as soon as the goal is reached; by default the reward threshold with which the environment is registered,
@@ -188,12 +188,13 @@ class Bridge(LanguageEnv):
     def _chosen(self, action: Call) -> Any:
         if not hasattr(self, "_bins"):
             return self._values[action.verb]
-        wrong = [f"{name}={index}" for name, index in action.args.items() if not 0 <= int(index) < len(self._bins[name])]  # type: ignore[arg-type]
-        if wrong:
-            bins = len(next(iter(self._bins.values())))
-            raise ActionError(f"each number must be 0 to {bins - 1}, got {', '.join(wrong)}")
         space: Any = self.inner.action_space
-        flat = [self._bins[name][int(index)] for name, index in action.args.items()]  # type: ignore[arg-type]
+        args: Mapping[str, Any] = action.args
+        most = len(next(iter(self._bins.values()))) - 1
+        wrong = [f"{name}={index}" for name, index in args.items() if not 0 <= index <= most]
+        if wrong:
+            raise ActionError(f"each number must be 0 to {most}, got {', '.join(wrong)}")
+        flat = [self._bins[name][index] for name, index in args.items()]
         return np.array(flat, space.dtype).reshape(space.shape)
 
     def _reached(self, info: Mapping[str, Any]) -> bool:
@@ -250,8 +251,8 @@ def find(id: str) -> gym.envs.registration.EnvSpec:
             return gym.spec(id)
     known = difflib.get_close_matches(id, [each for each in gym.registry if not each.startswith("saccade/")], n=5)
     raise ConfigError(
-        f"unknown Gymnasium environment {id!r}; {near(id, known, 'like it')}. Those of gymnasium-robotics and metaworld "
-        "need the package: saccade[robotics] or saccade[metaworld]"
+        f"unknown Gymnasium environment {id!r}; {near(id, known, 'like it')}. Those of gymnasium-robotics and "
+        "metaworld need the package: saccade[robotics] or saccade[metaworld]"
     )
 
 

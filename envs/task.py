@@ -110,7 +110,7 @@ def class_of(id: str) -> Any:
     except gym.error.Error as error:
         known = [each for each in gym.registry if each.startswith("saccade/")]
         raise ConfigError(f"unknown environment id {id!r}; {near(name, known, 'registered')}") from error
-    return gym.envs.registration.load_envclass_of(entry) if isinstance(entry, str) else entry
+    return gym.envs.registration.load_env_creator(entry) if isinstance(entry, str) else entry
 
 
 def import_module(name: str) -> None:

@@ -16,7 +16,7 @@ from saccade.envs.errors import ActionError, ConfigError, ResetNeeded, WorldFail
 from saccade.envs.task import TaskSource, TaskSpec
 from saccade.envs.wrappers import BlankPictures
 
-TROUBLE = '''
+TROUBLE = """
 import os, time
 import gymnasium as gym
 from saccade.envs.actions import ActionSet, Param, verb
@@ -50,7 +50,8 @@ class Trouble(LanguageEnv):
                 case "strange": raise type("Strange", (Exception,), {})("of a class nobody else knows")
                 case "fail": raise WorldFailure("the simulation diverged")
                 case "lambda": return Outcome(Observation.of("?"), info={"not": lambda: "JSON"})
-        return Outcome(Observation.of(str(os.getpid())), ended=Cause.GOAL if call.args["number"] == self.wanted else None)
+        right = call.args["number"] == self.wanted
+        return Outcome(Observation.of(str(os.getpid())), ended=Cause.GOAL if right else None)
 
     def state(self):
         return [self.wanted, self.turn]
@@ -60,7 +61,7 @@ class Trouble(LanguageEnv):
         yield Demo(f"say({self.wanted})")
 
 gym.register("Trouble-v0", entry_point="trouble:Trouble")
-'''
+"""
 
 
 @pytest.fixture(autouse=True, scope="module")
@@ -134,6 +135,9 @@ def test_a_remote_world_is_like_the_world_itself(processes):
             assert came[0]["text"] != str(os.getpid())
             assert came[1:] == world.step(demo.action)[1:]
         assert came[4]["success"]
+    with pytest.raises(ResetNeeded):
+        remote.step("say(1)")
+    remote.reset(seed=5)
     with pytest.raises(TypeError, match="an action is a string"):
         remote.step(3)
     remote.close()
