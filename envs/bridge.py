@@ -249,7 +249,8 @@ def find(id: str) -> gym.envs.registration.EnvSpec:
                 raise ConfigError(f"{package} cannot be imported ({error}): {FIXES[package]}") from error
         with suppress(gym.error.Error):
             return gym.spec(id)
-    known = difflib.get_close_matches(id, [each for each in gym.registry if not each.startswith("saccade/")], n=5)
+    others = [str(each) for each in gym.registry if not str(each).startswith("saccade/")]
+    known: list[str] = difflib.get_close_matches(id, others, n=5)
     raise ConfigError(
         f"unknown Gymnasium environment {id!r}; {near(id, known, 'like it')}. Those of gymnasium-robotics and "
         "metaworld need the package: saccade[robotics] or saccade[metaworld]"
@@ -295,7 +296,8 @@ def _binned(space: Any, names: Sequence[str], bins: int) -> dict[str, list[float
     low, high = (bound.ravel().astype(float) for bound in (space.low, space.high))
     names = names or [f"a{index}" for index in range(low.size)]
     _check_names(names, low.size, "dimensions")
-    return {name: np.linspace(*ends, bins).tolist() for name, *ends in zip(names, low, high, strict=True)}
+    values = np.linspace(low, high, bins, axis=1)
+    return dict(zip(names, values.tolist(), strict=True))
 
 
 def _check_names(names: Sequence[str], count: int, what: str) -> None:

@@ -316,7 +316,7 @@ class Fetch(RovingEnv):
         if away < 0.5:  # too close to turn about it
             return self.going(-0.3)
         if away <= 1.3 and ground.free(here, _short_of(here, point, REACH), 0.24):
-            return self.turning(point, 1) or self.going(away - REACH)
+            return self.turning(point, 2) or self.going(away - REACH)
 
         def good(places: Places) -> np.ndarray[tuple[int], np.dtype[np.bool_]]:
             good = near(point, 0.6, 1.2)(places)

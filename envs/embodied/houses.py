@@ -91,7 +91,7 @@ class House:
         rooms: column and row of each.
         doors: the openings.
         things: objects; `target` is the index of the one that counts, or of the room.
-        floors: colour of each room's floor; grey where there are fewer.
+        floors: colour of each room's floor, or none.
         screens: walls that stand alone.
         pad: middle of a disc that is painted on the floor.
         words: what the goal names, and `phrase` the number of its wording.

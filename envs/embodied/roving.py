@@ -60,6 +60,8 @@ LEVELS_OF_ACTION: dict[str, tuple[Verb, ...]] = {
 }
 TURN_FIRST = 4.0
 """Degrees that the robot may be off before the demonstration turns it."""
+FLOOR = (0.66, 0.64, 0.6)
+"""Colour of a floor that means nothing."""
 SEEN = 4
 """Pixels that are enough to see a thing by."""
 
@@ -74,8 +76,8 @@ class RovingEnv(SimulatedEnv):
     """
 
     instructions = "You are a robot on wheels, and the picture is what you see. Objects stand on the floor."
-    affinity = "process"
     views: ClassVar = {"ego": (0.2, 5.0), "overhead": (7.5, 9.0)}
+    action_format: ActionSet
     verbs: ClassVar[tuple[Verb, ...]] = ()
     """What can be done beside driving and looking."""
     loose: ClassVar[bool] = False
@@ -110,13 +112,10 @@ class RovingEnv(SimulatedEnv):
         spec, kind = load(mujoco), mujoco.mjtGeom
         world, wall, thing, paint = spec.worldbody, *(spec.find_default(name) for name in ("wall", "thing", "paint"))
         for index in range(len(layout.rooms)):
-            x, y = layout.middle(index)
-            colour = PALETTE[layout.floors[index]] if index < len(layout.floors) else (205, 200, 190)
-            shade = (
-                [0.35 * each / 255 + 0.6 for each in colour] if index < len(layout.floors) else np.divide(colour, 255)
-            )
+            across, up = layout.middle(index)
+            rgb = [0.4 * each / 255 + 0.4 for each in PALETTE[layout.floors[index]]] if layout.floors else FLOOR
             world.add_geom(
-                type=kind.mjGEOM_BOX, pos=[x / 1000, y / 1000, -0.05], size=[1.3, 1.3, 0.05], rgba=[*shade, 1]
+                type=kind.mjGEOM_BOX, pos=[across / 1000, up / 1000, -0.05], size=[1.3, 1.3, 0.05], rgba=[*rgb, 1]
             )
         for x0, y0, x1, y1 in layout.walls():
             size = [(x1 - x0) / 2000 + WALL / 1000, (y1 - y0) / 2000 + WALL / 1000, 0.4]
@@ -138,10 +137,10 @@ class RovingEnv(SimulatedEnv):
                 body.add_freejoint()
             rgba = [*(channel / 255 for channel in PALETTE[each.colour]), 1]
             body.add_geom(thing, type=shapes[each.shape], size=[half] * 3, rgba=rgba)
-        x0, y0, x1, y1 = (each / 1000 for each in layout.bounds())
+        west, south, east, north = (each / 1000 for each in layout.bounds())
         camera = spec.camera("overhead")
-        camera.pos = [(x0 + x1) / 2, (y0 + y1) / 2, 9.0]
-        camera.fovy = 2 * math.degrees(math.atan((max(x1 - x0, y1 - y0) / 2 + 0.15) / 8.2))
+        camera.pos = [(west + east) / 2, (south + north) / 2, 9.0]
+        camera.fovy = 2 * math.degrees(math.atan((max(east - west, north - south) / 2 + 0.15) / 8.2))
         return spec
 
     def ready(self) -> None:
@@ -194,18 +193,21 @@ class RovingEnv(SimulatedEnv):
             case "forward":
                 metres = _within("metres", args["metres"], -FARTHEST, FARTHEST)
                 done, _ = self.rover.drive(metres, 0.0)
-                return _came(done, metres, 0.06, f"{done:.2f} m")
+                return _came("Moved", f"{_plain(done, 2)} m", abs(done - metres) <= 0.06)
             case "turn":
                 degrees = _within("degrees", args["degrees"], -180, 180)
-                _, turned = self.rover.drive(0.0, math.radians(degrees))
-                return _came(math.degrees(turned), degrees, 4.0, f"{math.degrees(turned):.0f} degrees")
+                turned = math.degrees(self.rover.drive(0.0, math.radians(degrees))[1])
+                return _came("Turned", f"{_plain(turned, 0)} degrees", abs(turned - degrees) <= 4)
             case "drive":
                 speed = _within("speed", args["speed"], -FASTEST, FASTEST)
                 turning = _within("turning", args["turning"], -TURNING, TURNING)
                 seconds = _within("seconds", args["seconds"], 0, SECONDS)
-                done, turned = self.rover.drive(speed * seconds, math.radians(turning * seconds), seconds)
-                told = f"{done:.2f} m and {math.degrees(turned):.0f} degrees"
-                return _came(done, speed * seconds, 0.06 + 0.1 * abs(turned), told)
+                metres, radians = speed * seconds, math.radians(turning * seconds)
+                done, turned = self.rover.drive(metres, radians, seconds)
+                told = f"{_plain(done, 2)} m and {_plain(math.degrees(turned), 0)} degrees"
+                straight = math.sin(radians / 2) / (radians / 2) if radians else 1.0  # chord of the arc over its length
+                free = abs(done - metres * straight) <= 0.06 and abs(turned - radians) <= 0.07
+                return _came("Moved", told, free)
             case _:
                 pan, tilt = _within("yaw", args["yaw"], *PAN), _within("pitch", args["pitch"], *TILT)
                 self.rover.look(pan, tilt)
@@ -213,7 +215,7 @@ class RovingEnv(SimulatedEnv):
 
     def sample_action(self, rng: random.Random) -> str:
         """A random action whose numbers are of the size that makes a difference."""
-        chosen = rng.choice(list(self.action_format.verbs))  # type: ignore[attr-defined]
+        chosen = rng.choice(list(self.action_format.verbs))
         match chosen:
             case "forward":
                 return f"forward({rng.uniform(-0.5, FARTHEST):.2f})"
@@ -228,7 +230,7 @@ class RovingEnv(SimulatedEnv):
 
     def sample_own(self, chosen: str, rng: random.Random) -> str:
         """A random call of one of the task's own verbs."""
-        return self.action_format.sample_of(self.action_format.verbs[chosen], rng, (self.size, self.size))  # type: ignore[attr-defined, no-any-return]
+        return self.action_format.sample_of(self.action_format.verbs[chosen], rng, (self.size, self.size))
 
     # Showing how it is done.
 
@@ -256,10 +258,8 @@ class RovingEnv(SimulatedEnv):
 
     def thought_of(self, thing: int) -> str:
         """What is looked for, and where it is seen."""
-        seen = self.visible().get(thing)
-        return (
-            f"{self.things[thing].name} ({seen[0]}, {seen[1]})" if seen else f"{self.things[thing].name} not in sight"
-        )
+        name, seen = self.things[thing].name, self.visible().get(thing)
+        return f"{name} ({seen[0]}, {seen[1]})" if seen else f"{name} not in sight"
 
     def ground(self, without: int | None = None) -> Ground:
         """What is in the way now, but for one thing."""
@@ -302,5 +302,10 @@ def _within(name: str, value: float, least: float, most: float) -> float:
     return float(value)
 
 
-def _came(done: float, wanted: float, slack: float, told: str) -> str:
-    return f"Moved {told}." if abs(done - wanted) <= slack else f"Blocked after {told}."
+def _came(verb: str, told: str, free: bool) -> str:
+    return f"{verb} {told}." if free else f"Blocked after {told}."
+
+
+def _plain(value: float, digits: int) -> str:
+    """Rounded, and never a negative zero."""
+    return f"{round(value, digits) + 0.0:.{digits}f}"

@@ -95,7 +95,7 @@ class Survey(RovingEnv):
         here = self.rover.place
         left = [spot for spot in range(len(self.spots())) if self._missing(spot) is not None]
         if not left:
-            name = "report" if "report" in self.action_format.verbs else "answer"  # type: ignore[attr-defined]
+            name = "report" if "report" in self.action_format.verbs else "answer"
             written = self.content.answer if name == "report" else f'"{self.content.answer}"'
             return self.turn_of(f"{name}({written})", self.content.answer)
         spot = min(left, key=lambda each: math.dist(here, self.spots()[each]))
