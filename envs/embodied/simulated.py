@@ -187,9 +187,9 @@ class SimulatedEnv(LanguageEnv):
     def act(self, action: Call) -> Outcome:
         """Perform an action; the physical state afterwards decides."""
         self.simulation.trail.clear()
-        potential, before = self._potential(), self.reached()
+        potential, before = self._potential(), self._subgoals()
         done = self.perform(action)
-        after = self.reached()
+        after = self._subgoals()
         ended = Cause.GOAL if all(after.values()) else Cause.FAILED if self.failed() else None
         terms = {"success": 1.0 if ended is Cause.GOAL else 0.0}
         terms["progress"] = self.shaping * ((0.0 if ended else self._potential()) - potential)
@@ -202,7 +202,7 @@ class SimulatedEnv(LanguageEnv):
             terms=terms,
             ended=ended,
             error=outcome.error,
-            info={"subgoals": dict(after)} | dict(outcome.info),
+            info={"subgoals": after} | dict(outcome.info),
         )
 
     def state(self) -> Any:
@@ -257,6 +257,9 @@ class SimulatedEnv(LanguageEnv):
         self.simulation.refresh()
         self._scale = _scale(self.simulation.model)
         self.ready()
+
+    def _subgoals(self) -> dict[str, bool]:
+        return {name: bool(holds) for name, holds in self.reached().items()}
 
     def _potential(self) -> float:
         return self.potential() if self.shaping else 0.0

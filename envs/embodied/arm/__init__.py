@@ -1,0 +1,1 @@
+"""A table, an arm with a parallel gripper, and tasks for it; one task a file."""
