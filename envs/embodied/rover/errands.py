@@ -17,7 +17,8 @@ import numpy as np
 
 from saccade.envs.actions import Call, verb
 from saccade.envs.core import Outcome
-from saccade.envs.embodied.houses import (
+from saccade.envs.embodied.rover.base import RovingEnv, said
+from saccade.envs.embodied.rover.houses import (
     AISLE,
     COLOURS,
     ROOM,
@@ -33,9 +34,8 @@ from saccade.envs.embodied.houses import (
     mats,
     scatter,
 )
-from saccade.envs.embodied.rover import REACH
-from saccade.envs.embodied.roving import RovingEnv, said
-from saccade.envs.embodied.ways import Places, near
+from saccade.envs.embodied.rover.robot import REACH
+from saccade.envs.embodied.rover.ways import Places, near
 from saccade.envs.episode import Demo
 
 DONE = verb("done", "Say that you are there: it ends the task.")

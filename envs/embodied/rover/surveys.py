@@ -23,7 +23,8 @@ import numpy as np
 
 from saccade.envs.actions import STR, Call, Param, verb
 from saccade.envs.core import Outcome
-from saccade.envs.embodied.houses import (
+from saccade.envs.embodied.rover.base import RovingEnv
+from saccade.envs.embodied.rover.houses import (
     COLOURS,
     ROOM,
     SHAPES,
@@ -38,9 +39,8 @@ from saccade.envs.embodied.houses import (
     mats,
     scatter,
 )
-from saccade.envs.embodied.rover import wrapped
-from saccade.envs.embodied.roving import RovingEnv
-from saccade.envs.embodied.ways import near
+from saccade.envs.embodied.rover.robot import wrapped
+from saccade.envs.embodied.rover.ways import near
 from saccade.envs.episode import Demo
 
 MOST = 4

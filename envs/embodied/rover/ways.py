@@ -16,7 +16,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from saccade.envs.embodied.houses import WALL, House
+from saccade.envs.embodied.rover.houses import WALL, House
 
 GRID = 0.1
 """Between two places that a way can bend at."""

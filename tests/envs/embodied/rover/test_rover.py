@@ -5,9 +5,9 @@ import math
 import numpy as np
 import pytest
 
-from saccade.envs.embodied.errands import CLOSE, Avoid, Fetch, GoTo, GoToRoom
-from saccade.envs.embodied.houses import Door, House, Thing
-from saccade.envs.embodied.surveys import BehindWall, Explore, plain
+from saccade.envs.embodied.rover.errands import CLOSE, Avoid, Fetch, GoTo, GoToRoom
+from saccade.envs.embodied.rover.houses import Door, House, Thing
+from saccade.envs.embodied.rover.surveys import BehindWall, Explore, plain
 from saccade.envs.errors import ConfigError
 
 TASKS = (GoTo, GoToRoom, Avoid, Fetch, Explore, BehindWall)

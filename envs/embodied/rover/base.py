@@ -24,11 +24,11 @@ import numpy as np
 
 from saccade.envs.actions import ActionSet, Call, Param, Verb, verb
 from saccade.envs.core import Outcome
-from saccade.envs.embodied.houses import WALL, House, Thing
 from saccade.envs.embodied.observe import load_mujoco
-from saccade.envs.embodied.rover import PAN, SPAN, TILT, Rover, load, wrapped
+from saccade.envs.embodied.rover.houses import WALL, House, Thing
+from saccade.envs.embodied.rover.robot import PAN, SPAN, TILT, Rover, load, wrapped
+from saccade.envs.embodied.rover.ways import Goal, Ground, Point
 from saccade.envs.embodied.simulated import SimulatedEnv
-from saccade.envs.embodied.ways import Goal, Ground, Point
 from saccade.envs.episode import Demo
 from saccade.envs.errors import ActionError, ConfigError
 from saccade.envs.observation import Observation

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from saccade.envs.embodied.simulation import Simulation
 
-MJCF = Path(__file__).parent / "assets" / "rover.xml"
+MJCF = Path(__file__).parents[1] / "assets" / "rover.xml"
 RADIUS = 0.17
 """Of the robot seen from above, in metres."""
 SPAN = 0.38

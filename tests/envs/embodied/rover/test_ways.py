@@ -5,8 +5,8 @@ import math
 import numpy as np
 import pytest
 
-from saccade.envs.embodied.houses import DOOR, ROOM, WALL, Door, House, Thing, draw_rooms
-from saccade.envs.embodied.ways import Ground, near
+from saccade.envs.embodied.rover.houses import DOOR, ROOM, WALL, Door, House, Thing, draw_rooms
+from saccade.envs.embodied.rover.ways import Ground, near
 
 HALF = ROOM // 2
 ROBOT = (0, 0, 0)

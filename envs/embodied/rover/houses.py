@@ -1,4 +1,4 @@
-"""Rooms, doors, walls and things: the content of the mobile robot's tasks. `roving.py` makes it physical.
+"""Rooms, doors, walls and things: the content of the mobile robot's tasks. `base.py` makes it physical.
 
     house = House(robot=(0, 0, 90), rooms=((0, 0), (1, 0)), doors=(Door(0, 1, 200),), things=(...))
     house.walls()      # ((-1300, -1300, 1300, -1300), ...): the middle lines of the walls
