@@ -26,13 +26,14 @@ def main() -> None:
 
 
 def tile(task: str, level: int) -> np.ndarray:
-    """Goal, what the robot sees after the first turns of the demonstration, and the same from above."""
+    """Goal, what the robot sees before the last turn of the demonstration, and the same from above."""
     env = gym.make(f"saccade/{task}-v0", level=level, cameras=("ego", "overhead"), size=SIZE).unwrapped
     observation, _ = env.reset(seed=1)
     goal = observation["text"].splitlines()[0]
+    shown = observation
     for demo in env.demo():  # type: ignore[attr-defined]
-        shown, observation = observation, env.step(demo.action)[0]
-        if demo.action.startswith(("done", "report", "answer", "release")):
+        observation, _, terminated, *_ = env.step(demo.action)
+        if terminated:
             break
         shown = observation
     env.close()
