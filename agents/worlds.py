@@ -34,6 +34,8 @@ from saccade.envs.task import TaskSpec, class_of
 
 START = 120.0
 """Seconds that a process may take to begin, and a world to be made: it imports a simulator."""
+DYING = 5.0
+"""Seconds between the end of a process' connection and its own."""
 _BOOT = "import json, sys; sys.path[:] = json.loads(sys.argv[1]); from saccade.agents.world_host import main; main({})"
 
 
@@ -86,6 +88,8 @@ class WorldProcess:
                 self._connection.send((request, *arguments))
                 done, answer = self._answer(START if request == "make" else self._patience)
             except (EOFError, OSError) as error:
+                with suppress(subprocess.TimeoutExpired):
+                    self._process.wait(DYING)  # its status says why, unless we end it first
                 self.kill()
                 raise WorldFailure(f"the process of the world ended with status {self._process.returncode}") from error
         if not done:

@@ -14,6 +14,7 @@ from collections.abc import Mapping
 from typing import ClassVar
 
 import numpy as np
+from numpy.typing import NDArray
 
 from saccade.envs.actions import Call, verb
 from saccade.envs.core import Outcome
@@ -318,7 +319,7 @@ class Fetch(RovingEnv):
         if away <= 1.3 and ground.free(here, _short_of(here, point, REACH), 0.24):
             return self.turning(point, 2) or self.going(away - REACH)
 
-        def good(places: Places) -> np.ndarray[tuple[int], np.dtype[np.bool_]]:
+        def good(places: Places) -> NDArray[np.bool_]:
             good = near(point, 0.6, 1.2)(places)
             for index in np.flatnonzero(good):
                 place = (float(places[index, 0]), float(places[index, 1]))
