@@ -2,10 +2,11 @@
 
     python benchmarks/embodied_demos.py --seeds 100 --write docs/embodied.md
 
-Both play held-out tasks with pictures of 32 x 32 pixels' worth of aim where `--size` says so; by default as registered.
-Exits with 1 unless the demonstrations of every task and level succeed on 95 % of the seeds.
+Resumable: what is in `--out` is not played again, and more seeds add to it. Exits with 1 unless the demonstrations of
+every task and level succeed on 95 % of the seeds.
 """
 
+import json
 import random
 import sys
 from dataclasses import dataclass
@@ -39,6 +40,8 @@ class Arguments:
     """Tasks of each level."""
     size: int = 128
     """Width and height of the pictures: the aim is as fine as they are."""
+    out: str = "runs/embodied_demos.jsonl"
+    """File of the results."""
     verbose: bool = False
     """Tell each failure."""
     write: str | None = None
@@ -46,22 +49,41 @@ class Arguments:
 
 
 def main(args: Arguments) -> int:
+    out = Path(args.out)
+    out.parent.mkdir(parents=True, exist_ok=True)
+    known = {}
+    for line in out.read_text().splitlines() if out.exists() else []:
+        id, level, size, seed, *result = json.loads(line)
+        known[id, level, size, seed] = result
     rows, good = [], True
     for id in args.ids:
         for level in args.levels:
-            env = make(id, level=level, size=args.size, split="test")
-            results = [demonstrate(env, seed, args.verbose) for seed in range(args.seeds)]
-            chance = [play_randomly(env, seed) for seed in range(args.seeds)]
-            env.close()
-            done = sum(success for success, _ in results)
+            missing = [seed for seed in range(args.seeds) if (id, level, args.size, seed) not in known]
+            for seed, result in play(id, level, missing, args):
+                known[id, level, args.size, seed] = result
+                with out.open("a") as file:
+                    file.write(json.dumps([id, level, args.size, seed, *result]) + "\n")
+            done, turns, chance = map(
+                sum, zip(*(known[id, level, args.size, s] for s in range(args.seeds)), strict=True)
+            )
             good &= done >= 0.95 * args.seeds
-            turns = sum(turns for _, turns in results) / args.seeds
-            rows.append([f"`{id}`", level, f"{done}/{args.seeds}", f"{turns:.1f}", f"{sum(chance)}/{args.seeds}"])
+            shares = [f"{done}/{args.seeds}", f"{chance}/{args.seeds}"]
+            rows.append([f"`{id}`", level, *shares, f"{turns / args.seeds:.1f}"])
             print(*rows[-1], flush=True)
     if args.write:
-        table = markdown_table(["id", "level", "demonstrations", "turns", "random"], rows)
+        table = markdown_table(["id", "level", "demonstrations", "random agent", "turns"], rows)
         write_section(Path(args.write), "demos", TEXT.format(table=table, seeds=args.seeds, size=args.size))
     return 0 if good else 1
+
+
+def play(id, level, seeds, args):
+    """Each seed with the success and the turns of its demonstration, and the success of the random agent."""
+    if not seeds:
+        return
+    env = make(id, level=level, size=args.size, split="test")
+    for seed in seeds:
+        yield seed, [*demonstrate(env, seed, args.verbose), play_randomly(env, seed)]
+    env.close()
 
 
 def demonstrate(env, seed, verbose=False):

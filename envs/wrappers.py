@@ -100,7 +100,7 @@ class HideGoal(GoalWrapper):
         return "..."
 
 
-SHAPE_WORDS = ("circle", "square", "triangle", "cube", "ball", "cylinder", "pillar")
+SHAPE_WORDS = ("circle", "square", "triangle", "cube", "ball", "cylinder", "pillar", "brick")
 _SHAPE = re.compile(rf"\b({'|'.join(SHAPE_WORDS)})(s)?\b", re.IGNORECASE)
 
 

@@ -103,7 +103,6 @@ class ArmEnv(SimulatedEnv):
 
     # What a task says, besides `layout`, `reached` and `failed`.
 
-    layout: Any
     content: Scene
 
     @abstractmethod
@@ -218,7 +217,8 @@ class ArmEnv(SimulatedEnv):
             list(self.marked()),
         )
         named = {body: f"{name} {_pixel(view.pixel(self.place_of(body)))}" for body, name in self._names().items()}
-        return Demo(action, " ".join(named[body] for body, _ in bodies), " ".join(named.values()))
+        about = [named.get(body) or f"table {_pixel(view.pixel(point))}" for body, point in bodies]
+        return Demo(action, " ".join(about), " ".join(named.values()))
 
     def _names(self) -> dict[int, str]:
         things = zip(self.things, (thing.name for thing in self.content.things), strict=True)

@@ -34,8 +34,8 @@ NEAR = 4e-4
 ITERATIONS = 40
 LONGEST_TURN = 0.4
 """Radians that a joint may move in one iteration."""
-KNOT = 0.08
-"""Metres of a straight way between two solved poses."""
+KNOT, MOST_KNOTS = 0.1, 5
+"""Metres of a straight way between two solved poses, and how many of them at most."""
 SPEED, SPIN, SHORTEST = 1.0, 4.0, 0.16
 """Mean speed in metres, and in radians, a second; the shortest time of a move in seconds."""
 
@@ -115,22 +115,22 @@ class Kinematics:
         ends = np.array([[begin.x, begin.y, begin.z, begin.angle], [pose.x, pose.y, pose.z, pose.angle]])
         length = float(np.linalg.norm(ends[1, :3] - ends[0, :3]))
         turn = abs(pose.angle - begin.angle)
-        count = max(1, math.ceil(length / KNOT), math.ceil(turn / 0.8))
-        shares = np.linspace(0, 1, count + 1)
+        count = min(MOST_KNOTS, max(1, math.ceil(length / KNOT), math.ceil(turn / 0.8)))
         knots = [start]
-        for share in shares[1:]:
-            solved = self.solve(Pose(*(ends[0] + share * (ends[1] - ends[0])).tolist()), knots[-1])
+        for index in range(1, count + 1):
+            guess = knots[-1] if index == 1 else 2 * knots[-1] - knots[-2]
+            solved = self.solve(Pose(*(ends[0] + index / count * (ends[1] - ends[0])).tolist()), guess)
             if solved is None:
                 return None
             knots.append(solved)
         return self.smooth(np.array(knots), max(SHORTEST, length / pose.speed, turn / SPIN))
 
     def smooth(self, knots: Array, seconds: float) -> Array:
-        """Set-points through postures (K x 5), minimum jerk from rest to rest in the given time: T x 5."""
+        """Set-points on the polynomial through postures (K x 5), minimum jerk from rest to rest in that time: T x 5."""
         time = np.linspace(0, 1, round(seconds / PERIOD) + 1)[1:]
         smooth = time**3 * (10 - 15 * time + 6 * time**2)
-        shares = np.linspace(0, 1, len(knots))
-        postures = np.stack([np.interp(smooth, shares, joint) for joint in knots.T], axis=1)
+        shares = np.vander(np.linspace(0, 1, len(knots)))
+        postures = np.vander(smooth, len(knots)) @ np.linalg.solve(shares, knots)
         speed = np.diff(postures, axis=0, prepend=knots[:1]) / PERIOD
         return np.vstack([postures + self._lead * speed, postures[-1:]])
 

@@ -41,7 +41,7 @@ class PutSomewhere(ArmEnv):
             for thing, goal in self.content.wanted
         }
 
-    def solve(self) -> Demo:
+    def solve(self) -> Demo | None:
         """Put down what is held where it belongs, else pick up the first that is not there yet."""
         wanted = dict(self.content.wanted)
         held = next((index for index in range(len(self.things)) if self.holds(index)), None)
@@ -51,6 +51,8 @@ class PutSomewhere(ArmEnv):
             return self.say("pick", (self.things[thing], None))
         if held in wanted:
             return self.say("place", self.spot(held, wanted[held]))
+        if self.reading.targets == "marks":
+            return None  # the free table has no mark
         start = self.content.things[held]  # back to where it came from
         return self.say("place", (0, np.array([start.x, start.y, 0]) / 1000))
 

@@ -1,5 +1,9 @@
 """The arm: nothing moves by magic, skills say what happened, and every task can be done from anywhere."""
 
+import random
+import re
+from pathlib import Path
+
 import numpy as np
 import pytest
 
@@ -141,8 +145,6 @@ def test_the_order_of_buttons_counts():
 
 
 def test_a_planner_recovers_from_what_a_random_agent_left():
-    import random
-
     env = StackUp(level=2, size=64, max_turns=30)
     env.reset(seed=3)
     rng = random.Random(0)
@@ -271,3 +273,15 @@ def test_two_alike_are_told_apart_by_where_they_lie():
 def test_wrong_settings_are_named(settings, said):
     with pytest.raises(ConfigError, match=said):
         make("saccade/PickUp-v0", **settings)
+
+
+def test_the_task_of_the_docs_can_be_done():
+    page = Path(__file__).parents[4] / "docs" / "embodied.md"
+    example = next(code for code in re.findall(r"```python\n(.*?)```", page.read_text(), re.S) if "MoveLeft" in code)
+    names = {}
+    exec(compile(example, str(page), "exec"), names)
+    env = names["MoveLeft"](level=2, size=64)
+    env.reset(seed=0)
+    turns = [env.step(demo.action) for demo in env.demo()]
+    assert turns[-1][4]["success"]
+    env.close()
