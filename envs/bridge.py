@@ -114,7 +114,8 @@ class Bridge(LanguageEnv):
             raise ConfigError(f"size must be at least 8 pixels, got {size}")
         spec = find(env)
         limit = spec.max_episode_steps or TURNS * self.repeat
-        super().__init__(max_turns=max_turns or math.ceil(limit / self.repeat), **settings)
+        turns = math.ceil(limit / self.repeat) if max_turns is None else max_turns
+        super().__init__(max_turns=turns, **settings)
         self.inner = _make(spec, options or {})
         self.goal = goal or words.goal
         self.size = size

@@ -221,6 +221,7 @@ def test_names_of_ones_own_and_a_size():
         ({"env": "CartPole-v1", "bins": 4}, "odd number >= 3"),
         ({"env": "CartPole-v1", "repeat": 0}, "repeat must be >= 1"),
         ({"env": "CartPole-v1", "size": 1}, "at least 8"),
+        ({"env": "CartPole-v1", "max_turns": 0}, "max_turns must be >= 1"),
         ({"env": "CartPole-v1", "actions": ["left"]}, "must name the 2 actions"),
         ({"env": "CartPole-v1", "actions": ["push left", "right"]}, "must name the 2 actions"),
         ({"env": "CartPole-v1", "options": {"gravity": 3}}, "cannot be made"),
