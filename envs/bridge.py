@@ -282,7 +282,7 @@ def _choose_renderer() -> None:
 
 def _meanings(inner: gym.Env[Any, Any], count: int) -> tuple[str, ...]:
     """What the environment calls its actions, as Atari's do, or numbers."""
-    known = getattr(inner.unwrapped, "get_action_meanings", lambda: [])()
+    known: list[str] = getattr(inner.unwrapped, "get_action_meanings", lambda: [])()
     return tuple(name.lower() for name in known) or tuple(f"action_{index}" for index in range(count))
 
 
