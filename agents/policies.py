@@ -71,12 +71,13 @@ class DemoPolicy:
 class RandomPolicy:
     """A random well-formed action answers."""
 
-    def __init__(self, env: gym.Env[Any, Any]) -> None:
+    def __init__(self, env: gym.Env[Any, Any], in_world: InWorld[str]) -> None:
         self._env: Any = env.unwrapped
+        self._in_world = in_world
 
     async def reply(self, session: Session, prompt: Prompt, seed: int, key: str) -> Completion:
         """Write a random action as tokens."""
-        action = self._env.sample_action(random.Random(seed))
+        action = await self._in_world(lambda: self._env.sample_action(random.Random(seed)))
         return scripted(session.write("", action), prompt)
 
 

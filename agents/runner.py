@@ -3,8 +3,9 @@
     runner = Runner(agent, RunnerConfig(concurrency=16))
     trajectories = runner.run([Job(task, sample) for task in tasks for sample in range(8)], run_seed=0)
 
-Every slot owns its environments and one thread, so environments that are bound to a thread work unchanged. There is no
-turn barrier: a slot asks the engine when its world is ready. In deterministic mode the engine itself waits until every
+Every slot owns its environments and one thread, so environments that are bound to a thread work unchanged; those that
+keep a core busy live in a few processes instead (`affinity`), and the slot's thread waits for them. There is no turn
+barrier: a slot asks the engine when its world is ready. In deterministic mode the engine itself waits until every
 slot asks, and serves them in canonical order. A world or an engine that fails ends its episode with cause `infra` or
 `engine`, as a recorded value: nothing is trained on, nothing stops.
 """
@@ -31,6 +32,7 @@ from saccade.agents.policies import DemoPolicy, EnginePolicy, Policy, RandomPoli
 from saccade.agents.thoughts import KEY, ThoughtCheck
 from saccade.agents.trajectory import Trajectory
 from saccade.agents.worker import Worker
+from saccade.agents.worlds import RemoteWorld, WorldProcesses, cores, lives_apart
 from saccade.envs.episode import Cause, Episode, Step
 from saccade.envs.errors import ConfigError, MediaError, WorldFailure
 from saccade.envs.observation import Observation
@@ -51,12 +53,17 @@ class RunnerConfig:
     """Episodes in flight; each has an environment and a thread of its own."""
     world_timeout: float = 120.0
     """Seconds that one `reset` or `step` may take before the episode ends with cause `infra`."""
+    workers: int | None = None
+    """Processes for the worlds whose affinity is `process`, such as simulators: as many as there are cores; 0 runs them
+    in threads as all others. The episodes are the same."""
     check_thoughts: bool = True
     """Whether to compare sampled thoughts with what the environment demonstrates in the same state."""
 
     def __post_init__(self) -> None:
         if self.concurrency < 1:
             raise ConfigError(f"concurrency must be >= 1, got {self.concurrency}")
+        if self.workers is not None and self.workers < 0:
+            raise ConfigError(f"workers must be >= 0, got {self.workers}")
 
 
 @dataclass(frozen=True)
@@ -105,6 +112,8 @@ class Runner:
         self.wrap = wrap or (lambda env: env)
         self.show_final = show_final
         self._slots: list[_Slot] = []
+        workers = cores() if self.config.workers is None else self.config.workers
+        self._processes = WorldProcesses(workers, self.config.world_timeout) if workers else None
 
     def run(
         self,
@@ -144,6 +153,8 @@ class Runner:
         for slot in self._slots:
             slot.close()
         self._slots.clear()
+        if self._processes:
+            self._processes.close()
 
     async def _run(
         self, jobs: Sequence[Job], scope: str, seed: int, label: str, progress: Progress | None
@@ -152,7 +163,7 @@ class Runner:
         results: list[Trajectory | None] = [None] * len(jobs)
         wanted = min(self.config.concurrency, len(jobs))
         while len(self._slots) < wanted:
-            self._slots.append(_Slot(self.config.world_timeout, self.wrap))
+            self._slots.append(_Slot(len(self._slots), self.config.world_timeout, self.wrap, self._processes))
 
         async def serve(slot: _Slot) -> None:
             with self.agent.engine.participant():
@@ -234,7 +245,7 @@ class Runner:
         if self.policy == "demo":
             return DemoPolicy(env, slot.call)
         if self.policy == "random":
-            return RandomPolicy(env)
+            return RandomPolicy(env, slot.call)
         return EnginePolicy(self.agent.engine, self.agent.params)
 
 
@@ -301,27 +312,41 @@ class _Record:
 
 
 class _Slot:
-    """A thread and the environments that live in it."""
+    """A thread and the environments that live in it, or that it speaks for."""
 
-    def __init__(self, timeout: float, wrap: Callable[[gym.Env[Any, Any]], gym.Env[Any, Any]]) -> None:
+    def __init__(
+        self,
+        number: int,
+        timeout: float,
+        wrap: Callable[[gym.Env[Any, Any]], gym.Env[Any, Any]],
+        processes: WorldProcesses | None,
+    ) -> None:
+        self._number = number
         self._timeout = timeout
+        self._limit: float | None = timeout
         self._wrap = wrap
+        self._processes = processes
         self._worker = Worker("saccade-world")
         self._envs: dict[str, gym.Env[Any, Any]] = {}
 
     async def call(self, function: Callable[[], R]) -> R:
-        """Run a function in the slot's thread; `TimeoutError` after the world's time."""
-        async with asyncio.timeout(self._timeout):  # `wait_for` of Python 3.11 can swallow a cancellation
+        """Run a function in the slot's thread; `TimeoutError` after the world's time, which a process keeps itself."""
+        async with asyncio.timeout(self._limit):  # `wait_for` of Python 3.11 can swallow a cancellation
             return await asyncio.wrap_future(self._worker.submit(function))
 
     async def environment(self, task: TaskSpec) -> gym.Env[Any, Any]:
+        processes = self._processes if self._processes and lives_apart(task) else None
+        self._limit = None if processes else self._timeout
         if task.env_key not in self._envs:
-            self._envs[task.env_key] = await self.call(lambda: self._wrap(task.make()))
+            make = task.make if processes is None else lambda: processes.make(self._number, task)
+            self._envs[task.env_key] = await self.call(lambda: self._wrap(make()))
         return self._envs[task.env_key]
 
     def discard(self, task: TaskSpec) -> None:
         """Give up an environment that failed, and its thread, which may hang in it."""
-        self._envs.pop(task.env_key, None)
+        failed = self._envs.pop(task.env_key, None)
+        if failed and isinstance(failed.unwrapped, RemoteWorld):
+            self._worker.submit(failed.close)  # its process may have other worlds, and go on for a long time
         self.close()
         self._worker = Worker("saccade-world")
 

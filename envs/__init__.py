@@ -52,6 +52,12 @@ ENVIRONMENTS: dict[str, str] = {
     "saccade/OpenDrawer-v0": "saccade.envs.embodied.arm.work:OpenDrawer",
     "saccade/PressButton-v0": "saccade.envs.embodied.arm.work:PressButton",
     "saccade/TurnKnob-v0": "saccade.envs.embodied.arm.work:TurnKnob",
+    "saccade/GoTo-v0": "saccade.envs.embodied.rover.errands:GoTo",
+    "saccade/GoToRoom-v0": "saccade.envs.embodied.rover.errands:GoToRoom",
+    "saccade/Avoid-v0": "saccade.envs.embodied.rover.errands:Avoid",
+    "saccade/Fetch-v0": "saccade.envs.embodied.rover.errands:Fetch",
+    "saccade/Explore-v0": "saccade.envs.embodied.rover.surveys:Explore",
+    "saccade/BehindWall-v0": "saccade.envs.embodied.rover.surveys:BehindWall",
     "saccade/Digits-v0": "saccade.envs.qa.env:Digits",
     "saccade/Shapes-v0": "saccade.envs.qa.env:Shapes",
 }
@@ -81,8 +87,9 @@ ENVIRONMENTS |= {
 YOURS: dict[str, str] = {
     "saccade/Grounding-v0": "saccade.envs.gui.grounding:Grounding",
     "saccade/WebArena-v0": "saccade.envs.gui.webarena:WebArena",
+    "saccade/Gym-v0": "saccade.envs.bridge:Bridge",
 }
-"""The same for environments that need a file or a server of yours."""
+"""The same for environments that need a file, a server or an environment of yours."""
 
 for _id, _entry_point in (ENVIRONMENTS | YOURS).items():
     if _id not in gym.registry:

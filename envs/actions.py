@@ -29,7 +29,8 @@ _SOURCE = "<action>"
 for _category in (SyntaxWarning, DeprecationWarning):  # once, at import: `catch_warnings` is not safe in threads
     warnings.filterwarnings("ignore", category=_category, module=_SOURCE)
 
-_REQUIRED: Any = object()
+_REQUIRED: Any = ...
+"""No default. It is a constant of the language, and so still itself in another process."""
 
 
 @dataclass(frozen=True)

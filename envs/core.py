@@ -61,7 +61,8 @@ class Outcome:
         observation: what the world shows now.
         reward: this turn's reward.
         terms: its parts; they must sum to `reward`; by default one term named `task`.
-        ended: `Cause.GOAL`, `FAILED` or `GAVE_UP` when the task is over, else `None`.
+        ended: `Cause.GOAL`, `FAILED` or `GAVE_UP` when the task is over, `HORIZON` at a time limit of the world's own,
+            else `None`.
         error: why an action that parsed could not be done; it is shown under the observation.
         info: anything more, JSON values only.
     """

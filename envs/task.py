@@ -85,7 +85,7 @@ def make(id: str, **kwargs: Any) -> gym.Env[Any, Any]:
 
 def check(id: str, kwargs: Mapping[str, Any]) -> None:
     """Raise `ConfigError` unless the id is registered and its environment has all these settings."""
-    allowed = settings_of(_creator(id))
+    allowed = settings_of(class_of(id))
     for name in kwargs:
         if name not in allowed:
             raise ConfigError(f"{id} has no setting {name!r}; {near(name, allowed, 'settings')}")
@@ -98,15 +98,19 @@ def prefetch(tasks: Iterable[TaskSpec]) -> int:
         by_env.setdefault(task.env_key, []).append(task)
     made = 0
     for group in by_env.values():
-        cls = _creator(group[0].id)
+        cls = class_of(group[0].id)
         if hasattr(cls, "prefetch"):
             seeds = dict.fromkeys(task.seed for task in group)
             made += cls.prefetch(seeds, group[0].split, **group[0].kwargs)
     return made
 
 
-def _creator(id: str) -> Any:
-    """The class or function behind an id, or behind `module:id`."""
+def class_of(id: str) -> Any:
+    """The class or function behind an id, or behind `module:id`, which is imported for it.
+
+    Raises:
+        ConfigError: there is no such id or module.
+    """
     module, colon, name = id.rpartition(":")
     if colon:
         import_module(module)

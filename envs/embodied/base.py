@@ -68,7 +68,7 @@ class FirstContact(LanguageEnv):
         **settings: those of `LanguageEnv`.
     """
 
-    affinity = "thread"
+    affinity = "process"
     can_snapshot = True
     stage: Stage
 

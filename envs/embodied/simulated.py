@@ -82,7 +82,7 @@ class SimulatedEnv(LanguageEnv):
         **settings: those of `LanguageEnv`.
     """
 
-    affinity = "thread"
+    affinity = "process"
     can_snapshot = True
     views: ClassVar[Mapping[str, tuple[float, float]]]
     """Camera -> the nearest and the farthest distance that its depth picture tells apart, in metres."""

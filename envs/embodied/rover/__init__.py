@@ -1,0 +1,1 @@
+"""A mobile robot that looks around in rooms with walls."""
