@@ -51,6 +51,7 @@ ENVIRONMENTS: dict[str, str] = {
 YOURS: dict[str, str] = {
     "saccade/Grounding-v0": "saccade.envs.gui.grounding:Grounding",
     "saccade/WebArena-v0": "saccade.envs.gui.webarena:WebArena",
+    "saccade/QA-v0": "saccade.envs.qa.data.env:QA",
 }
 """The same for environments that need a file or a server of yours."""
 

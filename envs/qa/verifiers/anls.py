@@ -8,7 +8,7 @@ THRESHOLD = 0.5
 
 
 def anls(answer: str, gold: str) -> Verdict:
-    """1 minus the edit distance as a share of the longer string; 0 from half of it on. Case and runs of spaces are free.
+    """1 minus the edit distance as a share of the longer string; 0 from half of it on. Case and spaces are free.
 
     A question with several right answers scores the best of them (`verify.judge`).
     """

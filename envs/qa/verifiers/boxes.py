@@ -129,10 +129,10 @@ def boxes(answer: str, gold: str, *, threshold: float = 0.5, confidence: float =
     """Many boxes, matched as in Visual-RFT (arXiv 2503.01785, section 3.2).
 
     From the surest answer on, each takes the box of `gold` that is still free and overlaps most, if by more than
-    `threshold`. The score is the sum of the overlaps over the larger number of boxes, so that one too many costs as much
-    as one too few. `confidence` in [0, 1] is the weight of the paper's second reward: the mean over answered boxes of
-    the confidence of those that found one, and of 1 minus that of the others. The paper adds the two; here they are
-    averaged by weight, and boxes written twice count twice.
+    `threshold`. The score is the sum of the overlaps over the larger number of boxes, so that one too many costs as
+    much as one too few. `confidence` in [0, 1] is the weight of the paper's second reward: the mean over answered
+    boxes of the confidence of those that found one, and of 1 minus that of the others. The paper adds the two; here
+    they are averaged by weight, and boxes written twice count twice.
     """
     wanted, given = read_boxes(gold), read_boxes(answer)
     if wanted is None:

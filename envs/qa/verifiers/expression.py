@@ -60,7 +60,9 @@ def needs_math_verify(gold: str) -> bool:
 def _is_number(text: str) -> bool:
     """Whether it is a plain number, with a unit that cannot be a variable: `5 cm`, but neither `5 m` nor `5x`."""
     read = read_number(text)
-    return read is not None and (read.unit in UNITS or not read.unit) and not (len(read.unit) == 1 and read.unit.isalpha())
+    if read is None or (len(read.unit) == 1 and read.unit.isalpha()):
+        return False
+    return not read.unit or read.unit in UNITS
 
 
 def _split(text: str) -> tuple[str, str]:

@@ -7,7 +7,7 @@ import re
 from saccade.envs.qa.verifiers.verdict import MAX_ANSWER, TOO_LONG, Verdict, normalise, wrong
 
 _TIME = r"(?:([0-9]{1,3}):)?(?:([0-9]{1,3}):)?([0-9]{1,7}(?:\.[0-9]{1,9})?) ?(?:s|sec|seconds?)?"
-_INTERVAL = re.compile(rf"(?:from |between )?[\[(]? ?{_TIME} ?(?:-|–|,|to|and|until) ?{_TIME} ?[\])]?")
+_INTERVAL = re.compile(rf"(?:from |between )?[\[(]? ?{_TIME} ?(?:-|\u2013|,|to|and|until) ?{_TIME} ?[\])]?")
 
 
 def read_interval(text: str) -> tuple[float, float] | None:

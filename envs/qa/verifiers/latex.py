@@ -6,6 +6,7 @@ exponents are bounded, so that no answer can ask for a number that fills the mem
 
 from __future__ import annotations
 
+import math
 import re
 from typing import NamedTuple
 
@@ -13,12 +14,14 @@ MAX_EXPRESSION = 300
 MAX_EXPONENTS = 200
 """Largest product of all numeric exponents of one expression."""
 
-_FUNCTIONS = "sqrt sin cos tan cot sec csc arcsin arccos arctan sinh cosh tanh ln log exp".split()
-_GREEK = "alpha beta gamma delta theta lambda mu omega phi rho sigma".split()
-_COMMANDS = {"frac", "cdot", "times", "div", "pm", "pi", "infty", "left", "right", "cup", "cap", "le", "ge", "neq", "emptyset"}
+_FUNCTIONS = {"sqrt", "sin", "cos", "tan", "cot", "sec", "csc", "arcsin", "arccos", "arctan", "sinh", "cosh", "tanh"}
+_FUNCTIONS |= {"ln", "log", "exp"}
+_GREEK = {"alpha", "beta", "gamma", "delta", "theta", "lambda", "mu", "omega", "phi", "rho", "sigma"}
+_COMMANDS = {"frac", "cdot", "times", "div", "pm", "pi", "infty", "left", "right", "cup", "cap", "le", "ge", "neq"}
 _SAME = {"dfrac": "frac", "tfrac": "frac", "leq": "le", "geq": "ge", "ne": "neq", "lbrace": "{", "rbrace": "}"}
-_GLYPHS = {"\u2212": "-", "×": "*", "·": "*", "÷": "/", "π": "\\pi ", "∞": "\\infty ", "√": "sqrt", "≤": "\\le "}
-_GLYPHS |= {"≥": "\\ge ", "≠": "\\neq ", "²": "^2", "³": "^3", "±": "\\pm ", "∪": "\\cup ", "θ": "\\theta ", "**": "^"}
+_GLYPHS = {"\u2212": "-", "\u00d7": "*", "·": "*", "÷": "/", "π": "\\pi ", "∞": "\\infty ", "√": "sqrt", "≤": "\\le "}
+_GLYPHS |= {"≥": "\\ge ", "≠": "\\neq ", "²": "^2", "³": "^3", "±": "\\pm ", "\u222a": "\\cup ", "θ": "\\theta "}
+_GLYPHS |= {"**": "^"}
 _TOKEN = re.compile(
     r"(?P<space>\s+|\\[,;:! ])|(?P<number>[0-9]+(?:\.[0-9]+)?|\.[0-9]+)|\\(?P<command>[A-Za-z]+)|(?P<word>[A-Za-z]+)"
     r"|(?P<mark>\\[{}]|[-+*/^(){}\[\]=,<>|_])",
@@ -55,7 +58,7 @@ def read_formula(text: str) -> Formula | None:
     tokens = _braces(tokens) if tokens else None
     if not tokens or not _bounded(tokens):
         return None
-    letters = {token for token in tokens if len(token) == 1 and token.isalpha() or token[1:] in _GREEK}
+    letters = {token for token in tokens if (len(token) == 1 and token.isalpha()) or token[1:] in _GREEK}
     latex = "".join(f"{token} " if token[0] == "\\" and token[-1].isalpha() else token for token in tokens)
     relations = sum(token in _RELATIONS for token in tokens)
     return Formula(latex, frozenset(letters), relations, not _SEVERAL.isdisjoint(tokens))
@@ -75,7 +78,8 @@ def _tokens(text: str) -> list[str] | None:
             if len(token) > 20:
                 return None
             whole, point, digits = token.partition(".")
-            found += ["\\frac", "{", str(int(whole + digits)), "}", "{", f"1{'0' * len(digits)}", "}"] if point else [whole]
+            fraction = ["\frac", "{", str(int(whole + digits)), "}", "{", f"1{'0' * len(digits)}", "}"]
+            found += fraction if point else [whole]
         elif kind == "command":
             name = _SAME.get(token, token)
             if name in "{}":
@@ -148,9 +152,8 @@ def _bounded(tokens: list[str]) -> bool:
         if depth < 0:
             return False
         if token == "^":
-            numbers = [int(each) for each in tokens[place : (_closing(tokens, place + 1) or place) + 1] if each.isdigit()]
-            for each in numbers:
-                product *= max(each, 1)
+            exponent = tokens[place : (_closing(tokens, place + 1) or place) + 1]
+            product *= math.prod(max(int(each), 1) for each in exponent if each.isdigit())
             if product > MAX_EXPONENTS:
                 return False
     return deepest <= 12

@@ -39,6 +39,7 @@ class MathProcess:
         self._lock = threading.Lock()
         self._process: subprocess.Popen[bytes] | None = None
         self._owner = 0
+        atexit.register(self.close)
 
     def same(self, answer: str, gold: str) -> bool | None:
         """Whether two formulas in LaTeX are equal; `None` where that could not be found out in time, or at all."""
@@ -60,10 +61,12 @@ class MathProcess:
         self._kill()
         # -I: neither this folder nor the caller's settings reach the worker.
         self._process = subprocess.Popen(
-            [sys.executable, "-I", str(_WORKER)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
+            [sys.executable, "-I", str(_WORKER)],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
         )
         self._owner = os.getpid()
-        atexit.register(self.close)
         return self._process if self._read(self._process, START_SECONDS) == "ready" else None
 
     def _ask(self, process: subprocess.Popen[bytes], question: list[str]) -> object:

@@ -23,7 +23,9 @@ def same(answer: str, gold: str) -> bool:
     given, wanted = (
         parse(f"${text}$", config, fallback_mode="no_fallback", parsing_timeout=None) for text in (answer, gold)
     )
-    return bool(given and wanted) and verify(wanted, given, float_rounding=12, numeric_precision=30, timeout_seconds=None)
+    return bool(given and wanted) and verify(
+        wanted, given, float_rounding=12, numeric_precision=30, timeout_seconds=None
+    )
 
 
 def main() -> None:

@@ -13,7 +13,9 @@ MAX_NUMBER = 120
 MAX_EXPONENT = 400
 _INTEGER = re.compile(r"[+-]?[0-9]{1,18}")
 _DIGITS = r"(?:[0-9]{1,3}(?:,[0-9]{3})+(?![0-9])(?:\.[0-9]+)?|[0-9]+\.?[0-9]*|\.[0-9]+)"
-_POWER = r"(?:[eE]([+-]?[0-9]{1,3})| ?(?:×|x|\*|·|\\times|\\cdot) ?10 ?(?:\^|\*\*) ?(?:\{([+-]?[0-9]{1,3})\}|([+-]?[0-9]{1,3})))"
+_EXPONENT = r"[+-]?[0-9]{1,3}"
+_TIMES_TEN = r" ?(?:\u00d7|x|\*|·|\\times|\\cdot) ?10 ?(?:\^|\*\*)"
+_POWER = rf"(?:[eE]({_EXPONENT})|{_TIMES_TEN} ?(?:\{{({_EXPONENT})\}}|({_EXPONENT})))"
 _DECIMAL = re.compile(rf"({_DIGITS}){_POWER}?(?![0-9])")
 _RATIO = re.compile(r"(?:([0-9]{1,18}) )?([0-9]{1,18}) ?/ ?([0-9]{1,18})(?![0-9.])")
 _FRAC = re.compile(r"([0-9]{1,18})? ?\\[dt]?frac ?(?:\{ ?([0-9]{1,18}) ?\} ?\{ ?([0-9]{1,18}) ?\}|([0-9])([0-9]))")
@@ -144,5 +146,3 @@ def _read_decimal(text: str, start: int) -> tuple[Fraction, int] | None:
     if abs(exponent) > MAX_EXPONENT:
         return None
     return Fraction(match[1].replace(",", "")) * Fraction(10) ** exponent, match.end()
-
-

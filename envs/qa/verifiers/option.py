@@ -16,7 +16,7 @@ _LETTER_AND_TEXT = re.compile(r"(?:\(([A-Za-z])\)|\[([A-Za-z])\]|([A-Za-z])[.):]
 
 
 def option(answer: str, gold: str, *, choices: Sequence[str] = ()) -> Verdict:
-    """The letter `gold`: as `B`, `b`, `(B)`, `B.`, `B: its text`, `the answer is B`, or as the text of the choice alone.
+    """The letter `gold`: `B`, `b`, `(B)`, `B.`, `B: its text`, `the answer is B`, or the text of the choice alone.
 
     A single letter is always read as a letter. Text must be that of the choice, in `normal_form`, and of no other
     choice; a letter beside the text of another choice is two answers.

@@ -8,9 +8,10 @@ from collections.abc import Sequence
 
 from saccade.envs.qa.verifiers.verdict import MAX_ANSWER, RIGHT, TOO_LONG, Verdict, lower, normalise, wrong
 
-_NUMBERS = dict(zip("zero one two three four five six seven eight nine ten".split(), map(str, range(11)), strict=True))
+_WORDS = ("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten")
+_NUMBERS = {word: str(value) for value, word in enumerate(_WORDS)}
 _ARTICLES = ("a", "an", "the")
-_MARKS = re.compile(r"[\"'“”‘’`.,;:!?()\[\]{}]+")
+_MARKS = re.compile(r"[\"'“”\u2018\u2019`.,;:!?()\[\]{}]+")
 
 
 def exact(answer: str, gold: str) -> Verdict:

@@ -10,7 +10,15 @@ MAX_ANSWER = 1_000
 """Characters; a longer answer scores 0 unread, so that no reply can cost time."""
 _SPACES = re.compile(r"[ \t\r\n]+")
 _LOWER = str.maketrans(string.ascii_uppercase, string.ascii_lowercase)
-_WRAPPERS = (("**", "**"), ("$$", "$$"), ("$", "$"), ("\\(", "\\)"), ("\\[", "\\]"), ("\\boxed{", "}"), ("\\text{", "}"))
+_WRAPPERS = (
+    ("**", "**"),
+    ("$$", "$$"),
+    ("$", "$"),
+    ("\\(", "\\)"),
+    ("\\[", "\\]"),
+    ("\\boxed{", "}"),
+    ("\\text{", "}"),
+)
 
 
 class Verdict(NamedTuple):
@@ -66,7 +74,7 @@ def unwrap(answer: str) -> str:
 
 
 def _closed(inner: str, left: str, right: str) -> bool:
-    """Whether the two ends belong together, as those of `$a$ or $b$` and `\\text{a}{b}` do not."""
+    r"""Whether the two ends belong together, as those of `$a$ or $b$` and `\text{a}{b}` do not."""
     if right != "}":
         return left not in inner and right not in inner
     depth = 0

@@ -81,7 +81,19 @@ def test_what_passes_the_list_has_no_name_that_could_be_called(text):
 
 @pytest.mark.parametrize(
     "text",
-    ["x^2^2", "9^201", "(9^15)^15", "x^{10^9}", "1" * 21, "(" * 13 + ")" * 13, "x" * 301, "a.b", "f'", "#", "\\def\\x{}"],
+    [
+        "x^2^2",
+        "9^201",
+        "(9^15)^15",
+        "x^{10^9}",
+        "1" * 21,
+        "(" * 13 + ")" * 13,
+        "x" * 301,
+        "a.b",
+        "f'",
+        "#",
+        "\\def\\x{}",
+    ],
 )
 def test_bounds_of_formulas(text):
     assert read_formula(text) is None
