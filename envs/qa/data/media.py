@@ -6,6 +6,7 @@ import hashlib
 import io
 import math
 import wave
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -21,6 +22,8 @@ if TYPE_CHECKING:
 FORMATS = ("PNG", "JPEG", "WEBP", "GIF", "BMP", "TIFF", "MPO", "PPM")
 MAX_SOURCE_PIXELS = 64_000_000
 """Pixels of a picture before it is made smaller; a file that says more is not decoded at all."""
+MAX_DECODED = 5_000
+"""Frames that are decoded to come from one whole frame of a video to the one that is wanted."""
 MAX_SOUND_SECONDS = 600
 _ROTATED = 0x0112
 """EXIF tag: how the camera was held."""
@@ -45,13 +48,13 @@ def load_picture(data: bytes, most: int) -> tuple[Image, float, float]:
                     f"a picture has at most {MAX_SOURCE_PIXELS} pixels, not {picture.width} x {picture.height}"
                 )
             kept = picture.format == "PNG" and picture.mode == "RGB" and "transparency" not in picture.info
+            upright: Picture = picture
             if "exif" in picture.info and picture.getexif().get(_ROTATED, 1) != 1:
-                picture, kept = ImageOps.exif_transpose(picture), False
-            width, height = picture.size
-            whole = _rgb(picture)
+                upright, kept = ImageOps.exif_transpose(picture), False
+            width, height = upright.size
+            whole = _rgb(upright)
             if width * height > most:
-                share = math.sqrt(most / (width * height))
-                size = max(int(width * share), 1), max(int(height * share), 1)
+                size = smaller(width, height, most)
                 whole, kept = whole.resize(size, Pillow.Resampling.BICUBIC, reducing_gap=3.0), False
             pixels = np.asarray(whole)
     except MediaError:
@@ -83,18 +86,18 @@ def load_video(path: Path, frames: int, most: int) -> Video:
                 raise MediaError(f"the video {path.name} tells no times")
             if stream.width * stream.height > MAX_SOURCE_PIXELS:
                 raise MediaError(f"the frames of {path.name} are too large: {stream.width} x {stream.height}")
-            share = min(math.sqrt(most / (stream.width * stream.height)), 1.0)
-            size = max(int(stream.width * share), 1), max(int(stream.height * share), 1)
+            width, height = smaller(stream.width, stream.height, most)
             start = float((stream.start_time or 0) * stream.time_base)
             length = _seconds(stream.duration, stream.time_base, container.duration)
             for index in range(frames):
                 wanted = start + (index + 0.5) * length / frames
                 container.seek(int(wanted / stream.time_base), stream=stream)
-                frame = next((each for each in container.decode(stream) if (each.time or 0.0) + 1e-6 >= wanted), None)
+                decoded = islice(container.decode(stream), MAX_DECODED)
+                frame = next((each for each in decoded if (each.time or 0.0) + 1e-6 >= wanted), None)
                 if frame is None or (times and frame.time == times[-1]):
                     continue
                 times.append(frame.time or 0.0)
-                pictures.append(frame.to_ndarray(format="rgb24", width=size[0], height=size[1]))
+                pictures.append(frame.to_ndarray(format="rgb24", width=width, height=height))
     except MediaError:
         raise
     except Exception as error:  # as above
@@ -129,6 +132,14 @@ def load_sound(data: bytes) -> Audio:
         values = wide.view("<i4")[:, 0] / float(1 << 8 * (4 - width))
     samples = values.reshape(-1, channels).mean(1) / float(1 << 8 * width - 1)
     return Audio(samples.astype(np.float32), rate)
+
+
+def smaller(width: int, height: int, most: int) -> tuple[int, int]:
+    """The size of a picture of at most `most` pixels, of the same shape as far as that goes."""
+    share = min(math.sqrt(most / (width * height)), 1.0)
+    narrow = max(int(width * share), 1)
+    low = max(min(int(height * share), most // narrow), 1)
+    return min(narrow, most // low), low
 
 
 def file_digest(data: bytes) -> str:

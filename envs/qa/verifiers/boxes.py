@@ -62,8 +62,8 @@ def read_boxes(text: str) -> list[Found] | None:
     Objects may name their box `bbox_2d`, `bbox`, `box` or `Position`, and their `Confidence` in [0, 1] (1 where there
     is none). `[]` is no box at all.
     """
-    text = trim(text)
-    if not text or len(text) > MAX_TEXT:
+    text = trim(text) if len(text) <= MAX_TEXT else ""
+    if not text:
         return None
     if match := _BOX.fullmatch(text):
         box = _box([float(number) for number in match.groups() if number is not None])
@@ -84,8 +84,8 @@ def read_boxes(text: str) -> list[Found] | None:
 
 def read_point(text: str) -> tuple[float, float] | None:
     """One point in plain numbers, or as a JSON object with `point_2d` or `point`."""
-    text = trim(text)
-    if not text or len(text) > MAX_TEXT:
+    text = trim(text) if len(text) <= MAX_TEXT else ""
+    if not text:
         return None
     if text[0] == "{":
         try:

@@ -59,9 +59,9 @@ class MathProcess:
         if self._process and self._owner == os.getpid() and self._process.poll() is None:
             return self._process
         self._kill()
-        # -I: neither this folder nor the caller's settings reach the worker.
+        # -P: the modules beside the script are not what its libraries import by such names.
         self._process = subprocess.Popen(
-            [sys.executable, "-I", str(_WORKER)],
+            [sys.executable, "-P", str(_WORKER)],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,

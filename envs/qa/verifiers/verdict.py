@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import re
 import string
-from typing import NamedTuple, Protocol
+from collections.abc import Callable
+from typing import NamedTuple
 
 MAX_ANSWER = 1_000
 """Characters; a longer answer scores 0 unread, so that no reply can cost time."""
@@ -28,11 +29,8 @@ class Verdict(NamedTuple):
     reason: str
 
 
-class Verifier(Protocol):
-    """A rule: total over any two strings, pure, and bounded in time."""
-
-    def __call__(self, answer: str, gold: str, /) -> Verdict:
-        """Judge the answer given by the right one; a verifier's own settings are further keyword arguments."""
+Verifier = Callable[..., Verdict]
+"""A rule: (the answer given, a right answer, its own settings by name) -> verdict; total, pure and bounded in time."""
 
 
 RIGHT = Verdict(1.0, "right")

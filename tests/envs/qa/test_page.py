@@ -42,7 +42,7 @@ def test_the_examples_run(tmp_path, monkeypatch, capsys):
     write_lines(tmp_path / "mine.jsonl", [*some, {"question": "?", "answer": "many"}])
     monkeypatch.chdir(tmp_path)
     first, problems, _ = re.findall(r"```python\n(.*?)```", PAGE, re.S)
-    assert len([line for line in first.splitlines() if line]) <= 6
+    assert len([line for line in first.splitlines() if line]) == 5
     exec(
         compile(first.replace('"mine.jsonl"', '{"train": "mine.jsonl"}').replace("seed=0", "seed=1"), "qa.md", "exec"),
         {},

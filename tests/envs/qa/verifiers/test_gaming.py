@@ -270,7 +270,7 @@ def test_extraction(way, reply, answer, well_formed):
 def test_extraction_is_total_and_never_looks_into_thoughts(text):
     for way in EXTRACTIONS.values():
         assert isinstance(way(text).answer, str)
-        if way is not EXTRACTIONS["whole"]:
+        if way is not EXTRACTIONS["whole"] and "</think>" not in text:
             assert "SECRET" not in way(f"<think>{text}SECRET").answer
 
 
