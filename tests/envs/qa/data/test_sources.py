@@ -13,7 +13,6 @@ from PIL import Image
 
 from saccade.envs.errors import ConfigError, MediaError, WorldFailure
 from saccade.envs.qa.data.dataset import Dataset
-from saccade.envs.qa.data.hub import download
 from saccade.envs.qa.data.media import load_picture, load_sound
 from saccade.envs.qa.data.paths import below
 from saccade.envs.qa.data.sources import JsonLines, Parquet, open_source
@@ -195,29 +194,6 @@ def test_sounds_of_every_width(width):
 def test_what_is_no_sound(data):
     with pytest.raises(MediaError, match="WAV"):
         load_sound(data)
-
-
-def test_a_hub_that_cannot_be_reached_says_what_to_do():
-    with pytest.raises(ConfigError, match=r"hf://nobody/nothing cannot be fetched .* give the path of a parquet"):
-        download("hf://nobody/nothing")  # HF_HUB_OFFLINE is set for all tests
-    with pytest.raises(ConfigError, match="is written hf://owner/name"):
-        download("hf://nothing")
-
-
-def test_what_was_fetched_before_needs_no_hub(tmp_path, monkeypatch):
-    """The cache in the layout that the hub's client writes."""
-    constants = pytest.importorskip("huggingface_hub.constants")
-    commit = "0" * 40
-    folder = tmp_path / "datasets--me--mine"
-    (folder / "snapshots" / commit / "data").mkdir(parents=True)
-    (folder / "refs").mkdir()
-    (folder / "refs" / "main").write_text(commit)
-    for name in ("train-0", "test-0"):
-        write_parquet(folder / "snapshots" / commit / "data" / f"{name}.parquet", [{"question": name, "answer": "1"}])
-    monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path))
-    assert [file.name for file in download("hf://me/mine")] == ["test-0.parquet", "train-0.parquet"]
-    dataset = Dataset("hf://me/mine/data/test-*")
-    assert len(dataset) == 1 and dataset.load(0).item.question == "test-0"
 
 
 def test_one_row_group_is_kept_at_least_and_large_ones_are_dropped(tmp_path, monkeypatch):
