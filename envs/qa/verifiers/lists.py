@@ -21,8 +21,8 @@ def read_list(text: str) -> list[str] | None:
 
     A comma splits `1,234`: lists of such numbers need another separator.
     """
-    text = text.strip()
-    if not text or len(text) > MAX_LIST:
+    text = text.strip() if len(text) <= MAX_LIST else ""
+    if not text:
         return None
     if text[0] == "[" and text[-1] == "]":
         try:
