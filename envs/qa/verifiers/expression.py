@@ -6,7 +6,7 @@ import re
 
 from saccade.envs.qa.verifiers.latex import read_formula
 from saccade.envs.qa.verifiers.math_process import PROCESS, is_installed
-from saccade.envs.qa.verifiers.number import number, read_number
+from saccade.envs.qa.verifiers.number import Quantity, compare, read_number
 from saccade.envs.qa.verifiers.units import UNITS
 from saccade.envs.qa.verifiers.verdict import MAX_ANSWER, RIGHT, TOO_LONG, Verdict, unwrap, wrong
 
@@ -31,8 +31,9 @@ def expression(answer: str, gold: str) -> Verdict:
     wanted_left, wanted = _split(wanted)
     if left and wanted_left and left != wanted_left:
         return wrong("another variable")
-    if _is_number(given) and _is_number(wanted):
-        return number(given, wanted)
+    number, right_number = _plain_number(given), _plain_number(wanted)
+    if number and right_number:
+        return compare(number, right_number)
     formula, right = read_formula(given), read_formula(wanted)
     if right is None:
         return RIGHT if given == wanted else wrong("the right answer is no expression that can be compared")
@@ -54,15 +55,16 @@ def expression(answer: str, gold: str) -> Verdict:
 
 def needs_math_verify(gold: str) -> bool:
     """Whether answers to this can only be judged with math-verify installed."""
-    return not _is_number(_split(unwrap(gold))[1]) and not is_installed()
+    return not _plain_number(_split(unwrap(gold))[1]) and not is_installed()
 
 
-def _is_number(text: str) -> bool:
-    """Whether it is a plain number, with a unit that cannot be a variable: `5 cm`, but neither `5 m` nor `5x`."""
+def _plain_number(text: str) -> Quantity | None:
+    """A number whose unit cannot be a variable: `5 cm`, but neither `5 m` nor `5x`."""
     read = read_number(text)
-    if read is None or (len(read.unit) == 1 and read.unit.isalpha()):
-        return False
-    return not read.unit or read.unit in UNITS
+    if read is None or not read.unit:
+        return read
+    is_letter = len(read.unit) == 1 and read.unit.isalpha()
+    return read if read.unit in UNITS and not is_letter else None
 
 
 def _split(text: str) -> tuple[str, str]:

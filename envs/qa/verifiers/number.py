@@ -13,6 +13,8 @@ MAX_NUMBER = 120
 MAX_EXPONENT = 400
 _INTEGER = re.compile(r"[+-]?[0-9]{1,18}")
 _DIGITS = r"(?:[0-9]{1,3}(?:,[0-9]{3})+(?![0-9])(?:\.[0-9]+)?|[0-9]+\.?[0-9]*|\.[0-9]+)"
+_PLAIN = re.compile(r"[+-]?[0-9]{1,18}(?:\.[0-9]{1,18})?")
+_DIGIT = re.compile("[0-9]")
 _EXPONENT = r"[+-]?[0-9]{1,3}"
 _TIMES_TEN = r" ?(?:\u00d7|x|\*|·|\\times|\\cdot) ?10 ?(?:\^|\*\*)"
 _POWER = rf"(?:[eE]({_EXPONENT})|{_TIMES_TEN} ?(?:\{{({_EXPONENT})\}}|({_EXPONENT})))"
@@ -46,7 +48,9 @@ def read_number(text: str) -> Quantity | None:
     `-3`, `1,234.5`, `.5`, `2e-3`, `1.2 \times 10^{4}`, `3/4`, `1 3/4`, `\frac{3}{4}`, `12 %`, `$5`, `7 cm^2`, also
     within `$...$` or `\text{...}`. Digits are ASCII; the minus may be a true one (U+2212).
     """
-    text = unwrap(text).replace("\u2212", "-")
+    if _PLAIN.fullmatch(text):  # what nearly all answers are
+        return Quantity(Fraction(text), "")
+    text = unwrap(text).replace("\u2212", "-") if _DIGIT.search(text) else ""
     if not text or len(text) > MAX_NUMBER:
         return None
     if text.startswith("\\$"):
@@ -101,21 +105,23 @@ def number(
         return wrong("the right answer is no number")
     if given is None:
         return wrong("not one number")
-    value = given.value
-    wanted_unit = unit_name(unit) or wanted.unit
-    if given.unit:
-        if not wanted_unit and given.unit in _ALONE:
-            value = given.value * _ALONE[given.unit]
-        else:
-            converted = convert(given.value, given.unit, wanted_unit)
-            if converted is None:
-                return wrong("another unit")
-            value = converted
-    allowed = max(
-        Fraction(str(tolerance)),
-        Fraction(str(relative)) * abs(wanted.value),
-        Fraction(0) if decimals is None else Fraction(1, 2 * 10**decimals),
-    )
+    if unit:
+        wanted = Quantity(wanted.value, unit_name(unit))
+    allowed = [Fraction(str(tolerance))] if tolerance else []
+    allowed += [Fraction(str(relative)) * abs(wanted.value)] if relative else []
+    allowed += [Fraction(1, 2 * 10**decimals)] if decimals is not None else []
+    return compare(given, wanted, max(allowed, default=Fraction(0)))
+
+
+def compare(given: Quantity, wanted: Quantity, allowed: Fraction = Fraction(0)) -> Verdict:
+    """Whether two quantities differ by at most `allowed`, in the unit of the one that is wanted."""
+    value: Fraction | None = given.value
+    if given.unit and not wanted.unit and given.unit in _ALONE:
+        value = given.value * _ALONE[given.unit]
+    elif given.unit:
+        value = convert(given.value, given.unit, wanted.unit)
+    if value is None:
+        return wrong("another unit")
     return RIGHT if abs(value - wanted.value) <= allowed else wrong("another number")
 
 

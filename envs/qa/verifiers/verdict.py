@@ -61,6 +61,8 @@ def unwrap(answer: str) -> str:
     r"""`trim`, and what mark-up may stand around the whole: `**B**`, `$B$`, `\(B\)`, `\boxed{B}`, `\text{B}`."""
     answer = trim(answer)
     for _ in range(4):
+        if not answer.startswith(("*", "$", "\\")):
+            break
         for left, right in _WRAPPERS:
             inner = answer[len(left) : len(answer) - len(right)]
             if answer.startswith(left) and answer.endswith(right) and inner and _closed(inner, left, right):
