@@ -24,7 +24,7 @@ from saccade.envs.qa.verifiers.number import integer, number
 from saccade.envs.qa.verifiers.option import option
 from saccade.envs.qa.verifiers.relaxed import relaxed
 from saccade.envs.qa.verifiers.text import exact, label, text
-from saccade.envs.qa.verifiers.verdict import RIGHT, Verdict, Verifier, normalise, wrong
+from saccade.envs.qa.verifiers.verdict import MAX_ANSWER, RIGHT, Verdict, Verifier, normalise, wrong
 
 VERIFIERS: Mapping[str, Verifier] = {
     "exact": exact,
@@ -85,6 +85,7 @@ def solution(name: str, gold: str) -> str:
 
 
 __all__ = [
+    "MAX_ANSWER",
     "RIGHT",
     "VERIFIERS",
     "Verdict",
