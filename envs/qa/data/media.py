@@ -6,6 +6,7 @@ import hashlib
 import io
 import math
 import wave
+from fractions import Fraction
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -97,7 +98,8 @@ def load_video(path: Path, frames: int, most: int) -> Video:
                 if frame is None or (times and frame.time == times[-1]):
                     continue
                 times.append(frame.time or 0.0)
-                pictures.append(frame.to_ndarray(format="rgb24", width=width, height=height))
+                pixels = frame.to_ndarray(format="rgb24", width=width, height=height)
+                pictures.append(np.asarray(pixels, np.uint8))
     except MediaError:
         raise
     except Exception as error:  # as above
@@ -160,7 +162,7 @@ def _rgb(picture: Picture) -> Picture:
     return picture.convert("RGB")
 
 
-def _seconds(duration: int | None, base: float, whole: int | None) -> float:
+def _seconds(duration: int | None, base: Fraction, whole: int | None) -> float:
     length = float(duration * base) if duration else (whole or 0) / 1e6  # the container counts microseconds
     if not length > 0:
         raise MediaError("the video tells no duration")

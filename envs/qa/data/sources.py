@@ -166,7 +166,7 @@ class Parquet:
 class Folder:
     """Pictures in one folder a class: the rows are `image` and `label`, in the order of their names."""
 
-    columns = ("image", "label")
+    columns: tuple[str, ...] = ("image", "label")
 
     def __init__(self, root: Path) -> None:
         self.root = root
