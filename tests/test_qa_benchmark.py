@@ -27,6 +27,7 @@ def test_simple_answers_are_right(script):
     assert [row[0] for row in script.speed(10)] == list(VERIFIERS)
 
 
+@pytest.mark.slow
 def test_the_loader_is_measured(script, tmp_path):
     pytest.importorskip("pyarrow")
     assert len(script.loader(tmp_path)) == 4

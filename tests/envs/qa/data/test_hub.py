@@ -19,6 +19,11 @@ from .conftest import hub_png, write_parquet
 COMMIT = "0123456789abcdef" * 2 + "01234567"
 
 
+def blob(data):
+    """The name that git gives to a file's bytes."""
+    return hashlib.sha1(b"blob %d\0" % len(data) + data).hexdigest()
+
+
 @pytest.fixture
 def hub(tmp_path):
     """A server of the data set me/mine, with a file for each split; its address and what it was asked for."""
@@ -43,7 +48,7 @@ def hub(tmp_path):
             name = path.removeprefix(f"/datasets/me/mine/resolve/{COMMIT}/")
             if path.startswith("/api/datasets/me/mine/tree/"):
                 tree = [
-                    {"type": "file", "path": name, "size": len(data), "oid": "0" * 40} for name, data in files.items()
+                    {"type": "file", "path": name, "size": len(data), "oid": blob(data)} for name, data in files.items()
                 ]
                 data, kind = json.dumps(tree).encode(), "application/json"
             elif path.startswith("/api/datasets/me/mine"):
@@ -57,7 +62,7 @@ def hub(tmp_path):
             self.send_header("Content-Type", kind)
             self.send_header("Content-Length", str(len(data)))
             self.send_header("X-Repo-Commit", COMMIT)
-            self.send_header("ETag", f'"{hashlib.sha256(data).hexdigest()}"')
+            self.send_header("ETag", f'"{blob(data)}"')
             self.end_headers()
             if body:
                 self.wfile.write(data)
