@@ -16,7 +16,7 @@ from saccade.envs.errors import ConfigError, SaccadeError, WorldFailure, near
 from saccade.envs.observation import Image, Observation
 from saccade.envs.qa.data.fields import Fields
 from saccade.envs.qa.data.item import BOXED, Item
-from saccade.envs.qa.data.media import file_digest, load_picture, load_sound, load_video
+from saccade.envs.qa.data.media import bytes_digest, file_digest, load_picture, load_sound, load_video
 from saccade.envs.qa.data.paths import below
 from saccade.envs.qa.data.presets import PRESETS, Preset
 from saccade.envs.qa.data.prompt import prompt
@@ -143,11 +143,11 @@ class Dataset:
         if item.video is not None:
             path = below(self.source.root, _path_of(item.video))
             video = load_video(path, self.frames, self.max_pixels)
-            digests.append(file_digest(path.read_bytes()))
+            digests.append(file_digest(path))
         if item.audio is not None:
             data = self._bytes(item.audio)
             audio = load_sound(data)
-            digests.append(file_digest(data))
+            digests.append(bytes_digest(data))
         if item.verifier in BOXED:
             scale = scales[0] if scales else (1.0, 1.0)
             item = replace(item, golds=tuple(_scaled(gold, scale) for gold in item.golds), shares=False)
@@ -155,7 +155,9 @@ class Dataset:
         if judge(item.verifier, own, item.golds, item.settings).score < 1.0:
             raise ValueError(f"the verifier {item.verifier!r} does not accept the row's own answer {item.golds!r:.200}")
         observation = prompt(item, images, video, audio)
-        return Loaded(row, observation, item, tuple(digests) or (file_digest(item.question.encode()),))
+        return Loaded(
+            row, observation, item, tuple(digests) or (bytes_digest(item.question.encode(errors="surrogatepass")),)
+        )
 
     def _bytes(self, value: Any) -> bytes:
         """The bytes of a file that a row holds, or names."""

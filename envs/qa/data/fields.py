@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, fields
 from typing import Any, Literal
 
 from saccade.envs.errors import ConfigError, near
-from saccade.envs.qa.data.item import BOXED, Item, box_text, letter_of, texts
+from saccade.envs.qa.data.item import BOXED, Item, box_text, letter_of, list_text, texts
 from saccade.envs.qa.verify import check_verifier
 
 _COLUMN = re.compile(r"\{(\w+)\}")
@@ -90,7 +90,7 @@ class Fields:
         elif verifier == "option" and choices:
             golds = (letter_of(answer, choices),)
         elif verifier in ("set", "list", "ordered"):
-            golds = ("\n".join(texts(answer)) if isinstance(answer, (list, tuple)) else str(answer),)
+            golds = (list_text(texts(answer)) if isinstance(answer, (list, tuple)) else str(answer),)
         else:
             golds = texts(answer) if isinstance(answer, (list, tuple)) else (str(answer),)
         settings = {"choices": list(choices), **self.settings} if verifier == "option" else self.settings

@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from saccade.envs.qa.verifiers.lists import read_list
 from saccade.envs.qa.verifiers.option import LETTERS
 
 MAX_LITERAL = 20_000
@@ -74,6 +75,12 @@ def texts(value: Any) -> tuple[str, ...]:
     if value is None or value == "":
         return ()
     return tuple(str(each) for each in value) if isinstance(value, (list, tuple)) else (str(value),)
+
+
+def list_text(items: Sequence[str]) -> str:
+    """A list as right answers are written: with commas, or as JSON where an item would be taken apart."""
+    plain = ", ".join(items)
+    return plain if read_list(plain) == list(items) else json.dumps(list(items), ensure_ascii=False)
 
 
 def box_text(box: Any, layout: str = "xyxy") -> str:

@@ -144,9 +144,15 @@ def smaller(width: int, height: int, most: int) -> tuple[int, int]:
     return min(narrow, most // low), low
 
 
-def file_digest(data: bytes) -> str:
-    """Content hash of a file's bytes."""
+def bytes_digest(data: bytes) -> str:
+    """Content hash of bytes."""
     return hashlib.sha256(data).hexdigest()[:32]
+
+
+def file_digest(path: Path) -> str:
+    """Content hash of a file, which is not read whole."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()[:32]
 
 
 def _rgb(picture: Picture) -> Picture:

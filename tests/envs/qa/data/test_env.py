@@ -138,6 +138,7 @@ def test_a_schema_of_ones_own(tmp_path):
     [
         ({"verifier": "number", "settings": {"tolerance": 0.5}}, "7", "7.4", "7.6"),
         ({"verifier": "set"}, ["red", "blue"], "blue, red", "blue, red, green"),
+        ({"verifier": "list"}, ["1,234", "a and b"], '["a and b", "1234"]', "1, 234, a, b"),
         ({"verifier": "anls"}, ["one", "another"], "Another", "nothing like it"),
         ({"verifier": "boxes", "boxes": "xywh"}, [[0, 0, 4, 4], [8, 8, 4, 4]], "[[8, 8, 12, 12], [0, 0, 4, 4]]", "[]"),
         ({"verifier": "point", "shares": True}, [0.5, 0.5, 1, 1], "(20, 12)", "(5, 12)"),
