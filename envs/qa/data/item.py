@@ -91,7 +91,7 @@ def box_text(box: Any, layout: str = "xyxy") -> str:
     """
     if isinstance(box, str):
         box = json.loads(box)
-    if isinstance(box, (list, tuple)) and box and isinstance(box[0], (list, tuple)):
+    if isinstance(box, (list, tuple)) and (not box or isinstance(box[0], (list, tuple))):
         return json.dumps([json.loads(box_text(each, layout)) for each in box])
     if not isinstance(box, (list, tuple)) or len(box) != 4:
         raise ValueError(f"a box has four numbers, got {str(box)[:60]}")

@@ -188,3 +188,12 @@ def test_a_row_that_its_own_verifier_refuses_is_told(tmp_path):
     file = write_lines(tmp_path / "a.jsonl", [{"question": "?", "answer": "many"}, {"question": "?", "answer": "3"}])
     [problem] = Dataset(file, {"verifier": "number"}).problems()
     assert "row 0" in problem and "does not accept the row's own answer" in problem
+
+
+def test_a_picture_may_hold_nothing_to_find(tmp_path):
+    (tmp_path / "0.png").write_bytes(png(0))
+    file = write_lines(tmp_path / "a.jsonl", [{"question": "Find all.", "answer": [], "image": "0.png"}])
+    env = QA(data={"train": file}, schema={"verifier": "boxes"})
+    for answer, reward in (("[]", 1.0), ("[[0, 0, 9, 9]]", 0.0)):
+        env.reset(seed=0)
+        assert env.step(answer)[1] == reward
