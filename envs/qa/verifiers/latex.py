@@ -78,7 +78,7 @@ def _tokens(text: str) -> list[str] | None:
             if len(token) > 20:
                 return None
             whole, point, digits = token.partition(".")
-            fraction = ["\frac", "{", str(int(whole + digits)), "}", "{", f"1{'0' * len(digits)}", "}"]
+            fraction = ["\\frac", "{", str(int(whole + digits)), "}", "{", f"1{'0' * len(digits)}", "}"]
             found += fraction if point else [whole]
         elif kind == "command":
             name = _SAME.get(token, token)
