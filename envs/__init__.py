@@ -88,6 +88,7 @@ YOURS: dict[str, str] = {
     "saccade/Grounding-v0": "saccade.envs.gui.grounding:Grounding",
     "saccade/WebArena-v0": "saccade.envs.gui.webarena:WebArena",
     "saccade/Gym-v0": "saccade.envs.bridge:Bridge",
+    "saccade/QA-v0": "saccade.envs.qa.data.env:QA",
 }
 """The same for environments that need a file, a server or an environment of yours."""
 

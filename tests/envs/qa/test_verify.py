@@ -1,7 +1,7 @@
 """Verifiers are total, strict about content and forgiving about spelling."""
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from saccade.envs.qa.verify import VERIFIERS, exact, integer
@@ -85,13 +85,14 @@ def test_integer_with_a_gold_that_is_no_number_never_scores():
 
 
 @given(st.text(), st.sampled_from(["7", "red", "top left"]), st.sampled_from(sorted(VERIFIERS)))
+@settings(deadline=None)
 def test_total_and_bounded(answer, gold, name):
     score, reason = VERIFIERS[name](answer, gold)
     assert 0.0 <= score <= 1.0
     assert reason
 
 
-@given(st.text(min_size=1), st.sampled_from(sorted(VERIFIERS)))
+@given(st.text(min_size=1), st.sampled_from(["exact", "integer"]))
 def test_nothing_next_to_the_gold_scores(extra, name):
     gold = {"exact": "red", "integer": "7"}[name]
     if extra.strip(" \t\r\n.") and extra not in ("+", "0") and set(extra) - set("+0 \t\r\n."):

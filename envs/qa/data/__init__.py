@@ -1,0 +1,1 @@
+"""Data sets of questions: files in, single-step episodes out."""

@@ -1,0 +1,1 @@
+"""Rules that judge an answer, one a file; `saccade.envs.qa.verify` is their table."""
