@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+from difflib import get_close_matches
 from pathlib import Path
 
 import torch
@@ -17,7 +18,7 @@ import torch
 from saccade.agents.agent import AgentConfig
 from saccade.agents.backbone import Backbone
 from saccade.agents.chat import Chat
-from saccade.envs.errors import ConfigError
+from saccade.envs.errors import ConfigError, near
 
 AGENT_FILE = "saccade.json"
 SHIPPED = {"saccade-tiny": Path(__file__).parent / "assets" / "saccade-tiny"}
@@ -44,6 +45,8 @@ def load_model(path: str | Path, device: str = "auto") -> tuple[Backbone, Chat]:
             f"a model is a folder with a config.json or the id of a hub repository, and {folder} is neither: check the "
             "path, take `saccade-tiny`, or make a tiny model with `saccade tiny`"
         )
+    if path not in SHIPPED.values() and not folder.exists() and get_close_matches(str(path), SHIPPED, cutoff=0.8):
+        raise ConfigError(f"unknown model {str(path)!r}; {near(str(path), SHIPPED, 'shipped models')}")
     logging.disable_progress_bar()
     if device == "auto":
         device = "cuda" if torch.cuda.is_available() else "cpu"
