@@ -12,6 +12,7 @@ import dataclasses
 import json
 from collections.abc import Iterator
 from contextlib import contextmanager
+from difflib import get_close_matches
 from pathlib import Path
 
 import torch
@@ -20,7 +21,7 @@ from saccade.agents.agent import AgentConfig
 from saccade.agents.backbone import Backbone
 from saccade.agents.chat import Chat
 from saccade.agents.torchvision import mend
-from saccade.envs.errors import ConfigError
+from saccade.envs.errors import ConfigError, near
 
 AGENT_FILE = "saccade.json"
 SHIPPED = {"saccade-tiny": Path(__file__).parent / "assets" / "saccade-tiny"}
@@ -68,6 +69,8 @@ def _loading(path: str | Path) -> Iterator[str]:
             f"a model is a folder with a config.json or the id of a hub repository, and {folder} is neither: check the "
             "path, take `saccade-tiny`, or make a tiny model with `saccade tiny`"
         )
+    if path not in SHIPPED.values() and not folder.exists() and get_close_matches(str(path), SHIPPED, cutoff=0.8):
+        raise ConfigError(f"unknown model {str(path)!r}; {near(str(path), SHIPPED, 'shipped models')}")
     logging.disable_progress_bar()
     try:
         yield place

@@ -44,8 +44,8 @@ GROUPS: dict[str, str] = {
 
 TASKS: tuple[str, ...] = tuple(sorted(name for names in GROUPS.values() for name in names.split()))
 
-ANIMATED = frozenset(("chase-circle", "hover-shape", "moving-items", "simon-says", "stock-market"))
-"""What these show depends on the clock."""
+ANIMATED = frozenset(("chase-circle", "click-pie", "hover-shape", "moving-items", "simon-says", "stock-market"))
+"""What these show depends on the clock; the pie unfolds by an animation of its own."""
 
 TURNS = {
     **dict.fromkeys(("book-flight", "book-flight-nodelay", "daily-calendar", "guess-number"), 30),

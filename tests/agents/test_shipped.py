@@ -9,6 +9,7 @@ from saccade.agents.engines.transformers import TransformersEngine
 from saccade.agents.evaluation import Evaluation, evaluate
 from saccade.agents.load import SHIPPED, load_model, saved_agent_config
 from saccade.agents.runner import Runner
+from saccade.envs.errors import ConfigError
 from saccade.envs.task import TaskSource
 from saccade.envs.wrappers import BlankPictures
 
@@ -40,6 +41,11 @@ def test_it_is_small_and_has_a_card():
     assert len(card["rows"]) >= 12
     for row in card["rows"]:
         assert f"`{row['env']}`" in page and row["greedy"]["n"] == card["tasks"]
+
+
+def test_a_misspelt_name_is_not_looked_for_on_the_hub():
+    with pytest.raises(ConfigError, match="saccade-tiny"):
+        load_model("saccade-tinny")
 
 
 @pytest.mark.parametrize("env", ["saccade/Digits-v0", "saccade/Shapes-v0?level=2", "saccade/Reach-v0?level=2"])
