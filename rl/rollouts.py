@@ -105,4 +105,4 @@ class Rollouts:
 def turn_sums(per_token: Floats, tokens: Counts) -> Floats:
     """Sum of the numbers of each turn's tokens, [T]."""
     turns = np.repeat(np.arange(len(tokens)), tokens)
-    return np.bincount(turns, weights=per_token, minlength=len(tokens))
+    return np.bincount(turns, weights=per_token, minlength=len(tokens)).astype(np.float64)
