@@ -19,7 +19,7 @@ from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import tyro
@@ -84,7 +84,7 @@ def other_goals(env: SiteEnv, seed: int) -> tuple[SiteTask, list[SiteTask]]:
 
     def make(others: Mapping[int, int]) -> tuple[SiteTask, list[str]]:
         draws = Draws(seed, others)
-        return env.make(draws), draws.values  # type: ignore[arg-type]
+        return env.make(cast(np.random.Generator, draws)), draws.values
 
     task, values = make({})
 

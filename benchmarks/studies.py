@@ -25,6 +25,7 @@ from page import markdown_table, write_section
 
 from saccade.agents.evaluation import Evaluation, Interval, evaluate, over_seeds, paired_difference
 from saccade.agents.runner import Runner, RunnerConfig
+from saccade.envs.errors import near
 from saccade.envs.task import TaskSource
 from saccade.rl.display import make_console, table
 from saccade.rl.learner import LearnerConfig
@@ -75,12 +76,16 @@ def run_studies(studies: Mapping[str, Study], args: StudyArguments, script: str,
         section: of the page that gets the tables, and name of the picture of the curves.
 
     Returns:
-        The exit status: 1 unless every gain is above zero and nothing was lost.
+        The exit status: 1 unless every gain is above zero and nothing was lost, 2 for an unknown study.
     """
     if args.run:
         name, _, seed = args.run.rpartition("/")
         run(studies[name], int(seed), run_folder(args, name, int(seed)))
         return 0
+    for name in args.studies:
+        if name not in studies:
+            print(f"unknown study {name!r}; {near(name, studies, 'studies')}", file=sys.stderr)
+            return 2
     wanted = {name: studies[name] for name in args.studies or studies}
     if not _run_missing(wanted, args, script):
         return 1

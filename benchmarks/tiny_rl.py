@@ -18,6 +18,8 @@ from dataclasses import dataclass
 import tyro
 from studies import Study, StudyArguments, run_studies
 
+from saccade.rl.learner import LearnerConfig
+
 GUI = "saccade/ClickWord-v0?level=3"
 EMBODIED = "saccade/Navigate-v0?level=3"
 QA = "saccade/Shapes-v0?level=5&question=count"
@@ -31,7 +33,7 @@ UNTRAINED = (
 STUDIES = {
     "gui": Study((GUI,), 60, untrained=UNTRAINED),
     "embodied": Study((EMBODIED,), 40, untrained=UNTRAINED),
-    "qa": Study((QA,), 80, concurrency=64, untrained=UNTRAINED),
+    "qa": Study((QA,), 80, concurrency=64, learner=LearnerConfig(learning_rate=1e-4), untrained=UNTRAINED),
     "all families": Study((GUI, EMBODIED, QA), 60, tasks_per_step=24, untrained=UNTRAINED),
 }
 

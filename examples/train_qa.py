@@ -49,7 +49,7 @@ def main(args: Arguments) -> None:
         seed=args.seed,
         eval_tasks=args.eval_tasks,
         runner=RunnerConfig(concurrency=64),  # these worlds cost nothing: many at once
-        learner=LearnerConfig(learning_rate=2e-4, kl_coef=0.03),
+        learner=LearnerConfig(learning_rate=1e-4, kl_coef=0.03),
     )
     trainer = Trainer(config, args.resume)
     with ProgressDisplay(config.steps, config.run, trainer.start) as display:
