@@ -44,6 +44,8 @@ class Study:
     tasks_per_step: int = 16
     concurrency: int = 16
     learner: LearnerConfig = field(default_factory=lambda: LearnerConfig(learning_rate=2e-4))
+    model: str = MODEL
+    """What it begins from; empty for random weights, which need a warm start."""
     warm: SFTConfig | None = None
     """The warm start on the same environments, for those that the model does not know."""
     untrained: tuple[str, ...] = ()
@@ -105,14 +107,14 @@ def run(study: Study, seed: int, folder: Path) -> None:
     from saccade.rl.config import TrainConfig
     from saccade.rl.trainer import Trainer
 
-    start = MODEL
+    start = study.model
     runner = RunnerConfig(concurrency=study.concurrency)
     if study.warm:
         from saccade.rl.tiny_start import GrowConfig, grow
 
         start = str(folder / "start")
         if not Path(start).exists():
-            grow(GrowConfig(study.envs, start, MODEL, seed, sft=study.warm, runner=runner))
+            grow(GrowConfig(study.envs, start, study.model, seed, sft=study.warm, runner=runner))
     config = TrainConfig(
         model=start,
         envs=study.envs,

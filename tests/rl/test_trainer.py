@@ -1,3 +1,4 @@
+import dataclasses
 import json
 import os
 import signal
@@ -73,10 +74,17 @@ def test_two_runs_with_one_seed_are_one_run(config, tmp_path):
     assert not same(weights(tmp_path / "a"), weights(tmp_path / "c"))
 
 
+def imports(config):
+    """What the representation of a configuration needs."""
+    found = {f"from {type(config).__module__} import {type(config).__name__}"}
+    values = [getattr(config, field.name) for field in dataclasses.fields(config)]
+    return found.union(*(imports(value) for value in values if dataclasses.is_dataclass(value)))
+
+
 def test_a_killed_run_resumes_to_the_same_weights(config, tmp_path):
     Trainer(config("whole")).run()
     script = textwrap.dedent("""
-        import os, pickle, signal, sys, torch
+        import os, signal, torch
         torch.set_num_threads(1)
         from tests_config import config
         from saccade.rl.trainer import Trainer
@@ -88,13 +96,7 @@ def test_a_killed_run_resumes_to_the_same_weights(config, tmp_path):
         Trainer(config).run(die)
     """)
     killed = config("killed")
-    (tmp_path / "tests_config.py").write_text(
-        "from saccade.rl.config import TrainConfig\nfrom saccade.agents.agent import AgentConfig\n"
-        "from saccade.agents.runner import RunnerConfig\nfrom saccade.rl.learner import LearnerConfig\n"
-        "from saccade.rl.losses import Clip\nfrom saccade.rl.critic import CriticConfig\n"
-        "from saccade.rl.kl import KLConfig\nfrom saccade.rl.mismatch import CorrectionConfig\n"
-        f"config = {killed!r}\n"
-    )
+    (tmp_path / "tests_config.py").write_text("\n".join(sorted(imports(killed))) + f"\nconfig = {killed!r}\n")
     (tmp_path / "killed_run.py").write_text(script)
     path = os.pathsep.join([str(tmp_path), *sys.path])
     done = subprocess.run([sys.executable, tmp_path / "killed_run.py"], env=os.environ | {"PYTHONPATH": path})

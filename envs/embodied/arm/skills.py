@@ -119,7 +119,10 @@ class Skills:
         for way in ways[:3]:
             self.arm.follow(way)
         self.arm.rest()
+        if self.arm.held() is not None:  # what was pressed in between the closed fingers would be carried away
+            self.arm.open(MARGIN, LETTING_GO)
         self.arm.follow(ways[3])
+        self.arm.close(1)
         self._end(ways[4])
         return f"Pushed the {self.things[spot.body]}." if spot.body in self.things else "Pushed."
 
