@@ -42,23 +42,29 @@ REWARD_WEIGHTS = tyro.constructors.PrimitiveConstructorSpec(
 
 @dataclass(frozen=True)
 class Envs:
-    """List the registered environments, or show one."""
+    """List the registered environments, find some, or show one."""
 
     env: Annotated[str | None, tyro.conf.Positional] = None
-    """An environment to show, written `saccade/Shapes-v0?level=2`."""
+    """An environment to show, written `saccade/Shapes-v0?level=2`, or a word to look for, such as `count`."""
 
     def run(self) -> int:
         """Print a table, or one environment's instructions, actions, settings and first observation."""
-        from saccade.envs import ENVIRONMENTS, YOURS
+        from saccade.envs.catalogue import catalogue
         from saccade.envs.gui.miniwob_tasks import TASKS
         from saccade.envs.task import TaskSource, settings_of
         from saccade.rl.display import table
 
-        if self.env is None:
-            rows = [[name, entry.split(":")[0].split(".")[2]] for name, entry in (ENVIRONMENTS | YOURS).items()]
-            rows.append([f"saccade/MiniWoB-<task>-v0, {len(TASKS)} tasks: {', '.join(TASKS[:3])}, ...", "gui"])
-            CONSOLE.print(table("Environments", ["id", "family"], rows))
-            CONSOLE.print("saccade envs ID shows one.")
+        if self.env is None or not set("/:") & set(self.env):
+            found = catalogue(self.env or "")
+            if not found:
+                CONSOLE.print(f"No environment has {self.env!r} in its name or summary.", highlight=False, markup=False)
+                return 2
+            rows = [[each.id, each.family, each.summary] for each in found]
+            if not self.env:
+                rows.append(["saccade/MiniWoB-<task>-v0", "gui", f"{len(TASKS)} tasks: saccade envs MiniWoB"])
+            columns = ["id", "family", "what to do"]
+            CONSOLE.print(table("Environments", columns, rows, left=len(columns)))
+            CONSOLE.print("saccade envs ID shows one; saccade envs WORD finds those with a word in them.")
             return 0
         env = TaskSource.parse(self.env).task(0).make()
         env.reset(seed=0)

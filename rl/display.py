@@ -69,11 +69,11 @@ def make_console() -> Console:
     return console if console.is_terminal else Console(width=160)
 
 
-def table(title: str, columns: Sequence[str], rows: Sequence[Sequence[object]]) -> Table:
-    """A plain table; the first column is left-aligned, the others right."""
+def table(title: str, columns: Sequence[str], rows: Sequence[Sequence[object]], left: int = 1) -> Table:
+    """A plain table; the first columns, so many of them, are left-aligned, the others right."""
     out = Table(title=title, title_justify="left", title_style="bold")
     for index, column in enumerate(columns):
-        out.add_column(column, justify="left" if index == 0 else "right", no_wrap=index > 0)
+        out.add_column(column, justify="left" if index < left else "right", no_wrap=index >= left)
     for row in rows:
         out.add_row(*(str(value) for value in row))
     return out

@@ -37,6 +37,13 @@ def test_environments_are_listed_and_shown(capsys):
     assert status == 0 and "demonstration" in text and "question, level" in text
 
 
+def test_environments_are_found_by_a_word(capsys):
+    status, text = run(capsys, "envs", "needle")
+    assert status == 2 and "'needle'" in text
+    status, text = run(capsys, "envs", "clock")
+    assert status == 0 and "saccade/Clocks-v0" in text and "saccade/Shapes-v0" not in text
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
