@@ -111,19 +111,19 @@ def assign(
                 f"the advantage estimator gave {len(advantages[index])} numbers for an episode of {wanted} action "
                 "tokens: it must give one a token (see Rollouts.spread)"
             )
-        learned = targets[index] if targets is not None and rollouts.values is not None else None
-        if not rollouts.counts[index] or (learned is None and not np.any(np.abs(advantages[index]) > FLAT)):
+        told = (rollouts.values[index], targets[index]) if targets is not None and rollouts.values is not None else None
+        if not rollouts.counts[index] or (told is None and not np.any(np.abs(advantages[index]) > FLAT)):
             continue
         for sample in trajectory.samples:
             places = _places(sample, counts)
             tokens = advantages[index][places]
             if not len(tokens):
                 continue  # a final observation, there for its value alone
-            if learned is None:
+            if told is None:
                 rows.append(Row(sample, tokens, episode=index))
             else:
-                values = rollouts.values[index][places]
-                rows.append(Row(sample.without_tail(), tokens, values=values, targets=learned[places], episode=index))
+                values, goals = (each[places] for each in told)
+                rows.append(Row(sample.without_tail(), tokens, values=values, targets=goals, episode=index))
     flat = np.concatenate(advantages) if advantages else np.zeros(0)
     metrics = group_counts(rollouts) | {"advantage/absolute_mean": float(np.abs(flat).mean()) if len(flat) else 0.0}
     return advantages, rows, metrics
