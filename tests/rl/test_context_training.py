@@ -16,7 +16,7 @@ from saccade.rl.trainer import Trainer
 CONTEXTS = {
     "last-pictures": ContextConfig("last-pictures", pictures=1),
     "memory": ContextConfig("memory"),
-    "budget": ContextConfig("budget", tokens=250),
+    "budget": ContextConfig("budget", tokens=150),
 }
 
 
@@ -60,8 +60,8 @@ def stored(folder):
 def test_a_run_learns_is_stored_and_resumes_exactly(trainer, tmp_path, name):
     context, lines = CONTEXTS[name], []
     trainer("whole", context).run(lambda update, metrics: lines.append(metrics))
-    assert all(line["samples"] > 1 and line["rows"] > 4 and line["mismatch/max"] < 1e-4 for line in lines)
-    assert all(line["learner/gradient_norm"] > 0 for line in lines)
+    assert all(line["rows"] > 0 and line["mismatch/max"] < 1e-4 for line in lines)
+    assert all(line["learner/gradient_norm"] > 0 for line in lines) and max(line["samples"] for line in lines) > 1
     assert saved_agent_config(tmp_path / "whole" / "model").context == context
     turns = [turn for phase, _, turns in stored(tmp_path / "whole") if phase == "train" for turn in turns]
     assert all(len(turn["tokens"]) == len(turn["advantages"]) == len(turn["logprobs"]) for turn in turns)
