@@ -1,4 +1,4 @@
-"""The agent: observation -> prompt -> engine -> reply -> action, with the ledger as its only memory.
+"""The agent: observation -> prompt -> engine -> reply -> action; its context policy says what a prompt shows.
 
 agent = Agent(engine, chat, AgentConfig())
 session = agent.begin(env)
@@ -8,16 +8,18 @@ reply = session.hear(await engine.generate(prompt, agent.params, seed, key))
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import gymnasium as gym
 
 from saccade.agents.chat import Chat
+from saccade.agents.context import ContextConfig, Turn, View, make_context
 from saccade.agents.coordinates import make_codec
 from saccade.agents.engines.base import Completion, Engine, Prompt, SamplingParams
 from saccade.agents.formats import Reply, make_format
-from saccade.agents.ledger import Ledger
+from saccade.agents.ledger import Kind, Ledger
+from saccade.agents.trajectory import Sample, merge
 from saccade.envs.errors import ConfigError
 from saccade.envs.observation import Observation
 
@@ -33,7 +35,10 @@ class AgentConfig:
     max_reply_tokens: int = 64
     """Longest reply; one that is cut ends the episode with cause `length`."""
     max_context: int = 4096
-    """Longest ledger; an observation that would not leave room for a reply ends the episode with cause `context`."""
+    """Longest prompt with its reply; where what the context shows leaves no room for one, the episode ends with cause
+    `context`."""
+    context: ContextConfig = field(default_factory=ContextConfig)
+    """What of the past a prompt shows."""
     temperature: float = 1.0
     """Sampling temperature; 0 is greedy."""
     explain: bool = True
@@ -44,6 +49,17 @@ class AgentConfig:
             raise ConfigError(
                 f"max_context must be larger than max_reply_tokens, got {self.max_context} <= {self.max_reply_tokens}"
             )
+        room = self.max_context - self.max_reply_tokens
+        if self.context.tokens > room:
+            raise ConfigError(
+                f"context.tokens must be <= max_context - max_reply_tokens = {room}, got {self.context.tokens}: no "
+                "prompt may be so long; lower it, or raise max_context"
+            )
+
+    @property
+    def max_prompt(self) -> int:
+        """Longest prompt in tokens: the context's budget, or what `max_context` leaves beside a reply."""
+        return self.context.tokens or self.max_context - self.max_reply_tokens
 
 
 class Agent:
@@ -59,6 +75,7 @@ class Agent:
         self.engine = engine
         self.chat = chat
         self.config = config
+        self.context = make_context(config.context)
         self.format = make_format(config.reply_format)
         self.codec = make_codec(config.coordinates)
 
@@ -81,7 +98,8 @@ class Agent:
         instructions: str = env.get_wrapper_attr("instructions")
         if not self.config.explain:
             return instructions
-        lines = [instructions, env.get_wrapper_attr("action_format").help, self.codec.help, self.format.help]
+        action_help: str = env.get_wrapper_attr("action_format").help
+        lines = [instructions, action_help, self.codec.help, self.format.help, self.context.help]
         return "\n".join(line for line in lines if line)
 
 
@@ -89,8 +107,9 @@ class Session:
     """One episode in the eyes of an agent.
 
     Attributes:
-        ledger: everything so far, in tokens.
-        turn: number of the next reply.
+        ledger: what the last prompt showed and what was answered, in tokens; everything so far, unless the context
+            policy hides something.
+        past: the turns so far, as the world showed them.
         size: width and height of the last picture seen; places in replies refer to it.
         raw: the last reply as text.
     """
@@ -99,49 +118,87 @@ class Session:
         self.agent = agent
         self.system = agent.system_text(env)
         self.ledger: Ledger = agent.chat.open(self.system)
-        self.turn = 0
+        self.past: list[Turn] = []
+        self._earlier: list[Ledger] = []
+        self._shown: tuple[Turn, ...] = ()  # the turns in the ledger
+        self._observed = Observation(())
+        self._view = View((), self._observed)
         self._actions = env.get_wrapper_attr("action_format")
         self.size = (1, 1)
         self.raw = ""
 
+    @property
+    def turn(self) -> int:
+        """Number of the next reply."""
+        return len(self.past)
+
     def observe(self, observation: Observation) -> Prompt | None:
-        """Append an observation and return the prompt; `None`, and nothing appended, if it does not fit."""
-        config, chat = self.agent.config, self.agent.chat
-        room = config.max_context - config.max_reply_tokens - len(self.ledger.ids)
-        if chat.cost(self.ledger, observation) > room:
+        """Show an observation and return the prompt; `None`, and nothing changed, if it does not fit."""
+        if not self._show(observation, self.agent.config.max_prompt):
             return None
-        chat.observe(self.ledger, observation, self.turn)
         if observation.images:
             self.size = observation.images[-1].size
         return self.ledger.prompt()
 
     def show_final(self, observation: Observation) -> bool:
-        """Append an observation that no reply follows, for its value; false, and nothing appended, if it does not fit.
+        """Show an observation that no reply follows, for its value; false, and nothing changed, if it does not fit.
 
         It may take the room that is kept for replies.
         """
-        chat = self.agent.chat
-        if len(self.ledger.ids) + chat.cost(self.ledger, observation) > self.agent.config.max_context:
-            return False
-        chat.observe(self.ledger, observation, self.turn)
-        return True
+        return self._show(observation, self.agent.config.max_context)
 
     def hear(self, completion: Completion) -> Reply:
         """Append a reply exactly as sampled, and read it: thought, and action in pixels."""
         self.ledger.append_action(completion, self.turn)
-        self.turn += 1
         self.raw = self.agent.chat.decode(completion.ids)
-        reply = self.agent.format.read(self.raw)
+        shown = Turn(self.turn, self._view.now, completion.ids, self.raw)
+        self._shown = (*self._view.past, shown)
+        self.past.append(replace(shown, observation=self._observed))
+        text, sound = self.agent.context.read(self.raw)
+        reply = self.agent.format.read(text)
         return Reply(
             self.agent.codec.decode_text(reply.thought, self.size),
             self.agent.codec.decode_action(reply.action, self._actions, self.size),
-            reply.well_formed,
+            reply.well_formed and sound,
         )
+
+    def samples(self) -> tuple[Sample, ...]:
+        """What there is to train on: one sample, or several where what was shown of the past has changed."""
+        return merge([ledger.sample() for ledger in (*self._earlier, self.ledger)])
 
     def write(self, thought: str, action: str) -> list[int]:
         """Encode a demonstrated turn as this agent would have sampled it, the stop token included."""
         codec = self.agent.codec
-        text = self.agent.format.write(
-            codec.encode_text(thought, self.size), codec.encode_action(action, self._actions, self.size)
-        )
-        return [*self.agent.chat.encode(text), self.agent.chat.stop]
+        said = codec.encode_action(action, self._actions, self.size)
+        text = self.agent.format.write(codec.encode_text(thought, self.size), said)
+        return [*self.agent.chat.encode(self.agent.context.write(text, said)), self.agent.chat.stop]
+
+    def _show(self, observation: Observation, limit: int) -> bool:
+        """Show an observation as the context policy wants it; false, and nothing changed, beyond `limit` tokens."""
+        chat = self.agent.chat
+        view = self.agent.context.choose(self.past, observation, self._size)
+        ledger = self._ledger(view.past)
+        if len(ledger.ids) + chat.cost(ledger, view.now) > limit:
+            return False
+        if ledger is not self.ledger:
+            self._earlier.append(self.ledger)
+            self.ledger = ledger
+        chat.observe(ledger, view.now, self.turn)
+        self._observed, self._view = observation, view
+        return True
+
+    def _size(self, view: View) -> int:
+        """Tokens of the prompt that shows a view."""
+        ledger = self._ledger(view.past)
+        return len(ledger.ids) + self.agent.chat.cost(ledger, view.now)
+
+    def _ledger(self, past: tuple[Turn, ...]) -> Ledger:
+        """A ledger that holds these turns: the present one where it does, else a new one."""
+        if past == self._shown:
+            return self.ledger
+        chat = self.agent.chat
+        ledger = chat.open(self.system)
+        for turn in past:
+            chat.observe(ledger, turn.observation, turn.index)
+            ledger.append(Kind.REPLY, turn.reply, turn.index)
+        return ledger

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -53,6 +54,7 @@ class Chat:
         name = getattr(tokenizer, "name_or_path", "") or "the tokenizer"
         if not getattr(tokenizer, "chat_template", None):
             raise ConfigError(f"{name} has no chat template: use an instruction-tuned checkpoint")
+        self._encoded = lru_cache(maxsize=1024)(self._encode)  # a context policy shows the same text turn after turn
         self._listed = _U in self._render([("user", _U)], listed=True)
         first = self._render([("system", _S), ("user", _U)], generate=True)
         second = self._render([("system", _S), ("user", _U), ("assistant", _R), ("user", _V)], generate=True)
@@ -113,8 +115,7 @@ class Chat:
 
     def encode(self, text: str) -> list[int]:
         """Plain text into ids; strings of special tokens are spelled out, not obeyed."""
-        ids: list[int] = self.tokenizer(text, add_special_tokens=False, split_special_tokens=True)["input_ids"]
-        return ids
+        return list(self._encoded(text))
 
     def decode(self, ids: tuple[int, ...] | list[int]) -> str:
         """Ids into text, without the end-of-turn token."""
@@ -129,7 +130,7 @@ class Chat:
     def _content(self, ledger: Ledger, observation: Observation) -> list[_Piece]:
         """Pieces to append: text, and media with their placeholders."""
         ids: list[int] = []
-        if ledger.spans[-1].kind is Kind.ACTION:
+        if ledger.spans[-1].kind in (Kind.ACTION, Kind.REPLY):
             ids += self._between[1:] if ledger.ids[-1] == self.stop else self._between
         out: list[_Piece] = []
         previous: Any = None
@@ -157,6 +158,9 @@ class Chat:
             out += [*caption, *before, *[self.media.placeholders[modality]] * run.tokens, *after]
         head, tail = out.index(self.media.placeholders[modality]), len(out) - len(after)
         return out[:head], out[head:tail], out[tail:]
+
+    def _encode(self, text: str) -> tuple[int, ...]:
+        return tuple(self.tokenizer(text, add_special_tokens=False, split_special_tokens=True)["input_ids"])
 
     def _render(self, turns: list[tuple[str, str]], generate: bool = False, listed: bool | None = None) -> str:
         as_list = self._listed if listed is None else listed

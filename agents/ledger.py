@@ -30,6 +30,8 @@ class Kind(StrEnum):
     OBSERVATION = "observation"
     MEDIUM = "medium"
     ACTION = "action"
+    REPLY = "reply"
+    """An earlier action, shown again in a new ledger; it is trained on where it was sampled."""
 
 
 @dataclass(frozen=True)

@@ -20,6 +20,7 @@ import torch
 from saccade.agents.agent import AgentConfig
 from saccade.agents.backbone import Backbone
 from saccade.agents.chat import Chat
+from saccade.agents.context import ContextConfig
 from saccade.agents.torchvision import mend
 from saccade.envs.errors import ConfigError, near
 
@@ -91,7 +92,10 @@ def saved_agent_config(path: str | Path) -> AgentConfig:
     if not file.is_file():
         return AgentConfig()
     try:
-        return AgentConfig(**json.loads(file.read_text()))
+        fields = json.loads(file.read_text())
+        if "context" in fields:
+            fields["context"] = ContextConfig(**fields["context"])
+        return AgentConfig(**fields)
     except (ValueError, TypeError) as error:
         raise ConfigError(
             f"{file} must hold the fields of AgentConfig as JSON: {error}; remove it or mend it"

@@ -204,7 +204,8 @@ class Runner:
                 raise ConfigError(
                     f"the first observation of {job.task.id} does not fit: max_context is "
                     f"{self.agent.config.max_context} tokens, {self.agent.config.max_reply_tokens} of them for the "
-                    "reply; raise agent.max_context, or show smaller pictures"
+                    f"reply, and a prompt may have {self.agent.config.max_prompt}; raise agent.max_context (or "
+                    "agent.context.tokens), or show smaller pictures"
                 )
             if prompt is None:
                 return record.end(Cause.CONTEXT, view)
@@ -307,7 +308,7 @@ class _Record:
         if self.show_final and self.session and final is not None and episode.rule.bootstrapped:
             with suppress(MediaError):  # what cannot be shown has no value, as what does not fit
                 self.session.show_final(final)
-        samples = (self.session.ledger.sample(),) if self.session and self.steps else ()
+        samples = self.session.samples() if self.session and self.steps else ()
         return Trajectory(episode, samples, self.key, tuple(self.well_formed))
 
 

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from saccade.agents.modality import Medium
+from saccade.agents.modality import Medium, name_of
 from saccade.agents.thoughts import thoughts_right
 from saccade.envs.episode import Episode
 
@@ -50,6 +51,30 @@ class Sample:
         actions = np.flatnonzero(self.action_mask)
         return len(self.ids) - 1 - int(actions[-1]) if len(actions) else len(self.ids)
 
+    def begins(self, other: Sample) -> bool:
+        """Whether another sample begins with this one and trains none of its action tokens."""
+        length = len(self.ids)
+        return (
+            np.array_equal(self.ids, other.ids[:length])
+            and not (self.action_mask & other.action_mask[:length]).any()
+            and all(name_of(one) == name_of(two) for one, two in zip(self.media, other.media, strict=False))
+        )
+
+    def with_start(self, start: Sample) -> Sample:
+        """The sample, trained on the action tokens of one that `begins` it too."""
+
+        def put(own: NDArray[Any], theirs: NDArray[Any]) -> NDArray[Any]:
+            out = own.copy()
+            out[: len(theirs)][start.action_mask] = theirs[start.action_mask]
+            return out
+
+        return replace(
+            self,
+            turns=put(self.turns, start.turns),
+            logprobs=put(self.logprobs, start.logprobs),
+            versions=put(self.versions, start.versions),
+        )
+
     def without_tail(self) -> Sample:
         """The sample up to its last action."""
         stop = len(self.ids) - self.tail
@@ -64,9 +89,29 @@ class Sample:
         )
 
 
+def merge(samples: Sequence[Sample]) -> tuple[Sample, ...]:
+    """As few samples as can hold the same action tokens: one that begins another becomes part of it.
+
+    The longest are kept, in the order given. One with a tail stays whole, since nothing may follow its tail.
+    """
+    kept: dict[int, Sample] = {}
+    for index in sorted(range(len(samples)), key=lambda index: -len(samples[index].ids)):
+        sample = samples[index]
+        longer = (place for place, other in kept.items() if not sample.tail and sample.begins(other))
+        place = next(longer, None)
+        if place is None:
+            kept[index] = sample
+        else:
+            kept[place] = kept[place].with_start(sample)
+    return tuple(kept[index] for index in sorted(kept))
+
+
 @dataclass(frozen=True, eq=False)
 class Trajectory:
     """An episode with its samples; each action token is in exactly one of them.
+
+    A context policy makes several samples of an episode. A last one without any action holds the final observation of
+    an episode that was cut off, for its value.
 
     Attributes:
         key: canonical name within a run: update, task, sample.
@@ -82,6 +127,14 @@ class Trajectory:
     def thoughts_right(self) -> Sequence[bool | None]:
         """Of each turn, whether its thought was the demonstrated one; `None` where there was none to compare with."""
         return thoughts_right(self.episode)
+
+    def prompt_tokens(self) -> NDArray[np.int64]:
+        """int64 [turns]: tokens that were read before each reply."""
+        lengths = np.zeros(len(self.episode.steps), np.int64)
+        for sample in self.samples:
+            turns, starts = np.unique(sample.turns, return_index=True)
+            lengths[turns[turns >= 0]] = starts[turns >= 0]
+        return lengths
 
     def tokens_per_turn(self) -> NDArray[np.int64]:
         """int64 [turns]: action tokens of each turn, over all samples."""

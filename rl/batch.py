@@ -38,6 +38,7 @@ class Row:
         old: float [action tokens], log-probabilities when the update began; by default the sampler's stand for them.
         importance: float [action tokens], weight of the policy loss of each; 0 leaves a token out. All 1 by default.
         values, targets: float [action tokens], what a critic said, and should have said (NaN: nothing to learn).
+        episode: equal for the rows of one episode, which is one sequence to the loss; by default a row is all of its.
     """
 
     sample: Sample
@@ -48,6 +49,7 @@ class Row:
     importance: NDArray[np.float64] | None = None
     values: NDArray[np.float64] | None = None
     targets: NDArray[np.float64] | None = None
+    episode: int | None = None
 
     def __post_init__(self) -> None:
         if len(self.advantages) != self.tokens:
@@ -65,8 +67,8 @@ class Row:
 
     @property
     def prefix(self) -> int:
-        """Tokens before the first action."""
-        return int(self.sample.action_mask.argmax())
+        """Tokens before the first action; of a row without any, all but the last, as a continuation is never empty."""
+        return int(self.sample.action_mask.argmax()) if self.tokens else len(self.sample.ids) - 1
 
     @property
     def continuation(self) -> int:
@@ -82,6 +84,15 @@ class Row:
             if stop <= self.prefix
         ]
         return self.sample.ids[: self.prefix].tobytes(), tuple(inside)
+
+
+def by_episode(rows: Sequence[Row]) -> list[list[int]]:
+    """Indices of the rows of each episode, in order of appearance; a row that names none is an episode of its own."""
+    found: dict[tuple[bool, int], list[int]] = {}
+    for index, row in enumerate(rows):
+        key = (False, index) if row.episode is None else (True, row.episode)
+        found.setdefault(key, []).append(index)
+    return list(found.values())
 
 
 @dataclass(frozen=True)

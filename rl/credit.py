@@ -80,7 +80,7 @@ def _penalised(
         penalties[index][_places(sample, rollouts.tokens[index])] = -weight * penalty
         divergences.append(k3(sampled, reference))
     mean = float(torch.cat(divergences).mean())
-    learner.kl.observe(mean, len(rows))
+    learner.kl.observe(mean, len({index for index, _ in asked}))
     rewards = [
         turns + turn_sums(own, tokens)
         for turns, own, tokens in zip(rollouts.rewards, penalties, rollouts.tokens, strict=True)
@@ -97,9 +97,9 @@ def assign(
 ) -> tuple[list[Floats], list[Row], dict[str, float]]:
     """Advantages by episode, the rows to train on, and metrics.
 
-    Episodes that are not trained on give no row, and neither do samples whose advantages are all zero (a group without
+    Episodes that are not trained on give no row, and neither do those whose advantages are all zero (a group without
     variance): the mean of the loss is over the tokens that teach, so an update with few such groups is no smaller. With
-    `targets`, what a critic is to learn, every sample that counts gives a row, with the critic's values.
+    `targets`, what a critic is to learn, every episode that counts gives rows, with the critic's values.
     """
     advantages = estimator(rollouts)
     rows = []
@@ -111,25 +111,28 @@ def assign(
                 f"the advantage estimator gave {len(advantages[index])} numbers for an episode of {wanted} action "
                 "tokens: it must give one a token (see Rollouts.spread)"
             )
-        if not rollouts.counts[index]:
+        told = (rollouts.values[index], targets[index]) if targets is not None and rollouts.values is not None else None
+        if not rollouts.counts[index] or (told is None and not np.any(np.abs(advantages[index]) > FLAT)):
             continue
         for sample in trajectory.samples:
             places = _places(sample, counts)
             tokens = advantages[index][places]
-            if targets is not None and rollouts.values is not None:
-                values, goals = rollouts.values[index][places], targets[index][places]
-                rows.append(Row(sample.without_tail(), tokens, values=values, targets=goals))
-            elif np.any(np.abs(tokens) > FLAT):
-                rows.append(Row(sample, tokens))
+            if not len(tokens):
+                continue  # a final observation, there for its value alone
+            if told is None:
+                rows.append(Row(sample, tokens, episode=index))
+            else:
+                values, goals = (each[places] for each in told)
+                rows.append(Row(sample.without_tail(), tokens, values=values, targets=goals, episode=index))
     flat = np.concatenate(advantages) if advantages else np.zeros(0)
     metrics = group_counts(rollouts) | {"advantage/absolute_mean": float(np.abs(flat).mean()) if len(flat) else 0.0}
     return advantages, rows, metrics
 
 
 def _places(sample: Sample, counts: NDArray[np.int64]) -> NDArray[np.int64]:
-    """Where a sample's action tokens stand among all of its episode, turn by turn."""
+    """Where a sample's action tokens, as they stand in it, stand among all of its episode, turn by turn."""
     stops = np.cumsum(counts)
-    turns = np.unique(sample.turns[sample.action_mask])
+    turns = dict.fromkeys(sample.turns[sample.action_mask].tolist())
     parts = [np.arange(stops[turn] - counts[turn], stops[turn]) for turn in turns]
     return np.concatenate(parts) if parts else np.zeros(0, np.int64)
 

@@ -97,7 +97,7 @@ class KLController:
         return self.adapted
 
     def observe(self, divergence: float, rows: int) -> None:
-        """Take note of the divergence a token of an update's rows, before its first step."""
+        """Take note of the divergence a token of an update, before its first step; all of an episode is one row."""
         if self.config.control == "adaptive":
             self.adapted = adapted(self.adapted, divergence, self.config.target, rows, self.config.horizon)
 

@@ -26,7 +26,7 @@ from saccade.agents.chat import Chat
 from saccade.agents.engines.sampling import banned_mask
 from saccade.envs.errors import ConfigError
 from saccade.rl.backward import LossOf, accumulate
-from saccade.rl.batch import MicroBatch, Row, collate, cut, read, score, states
+from saccade.rl.batch import MicroBatch, Row, by_episode, collate, cut, read, score, states
 from saccade.rl.critic import Critic, CriticConfig, explained_variance
 from saccade.rl.kl import KLConfig, KLController
 from saccade.rl.losses import DIVERGENCES, Clip, k3, make_loss, token_weights
@@ -66,9 +66,9 @@ class LearnerConfig:
     entropy_coef: float = 0.0
     """Weight of the entropy bonus."""
     aggregation: str = "token-mean"
-    """How tokens are averaged: `token-mean`, `sequence-mean`, or `constant` (over rows, by `constant_length`)."""
+    """How tokens are averaged: `token-mean`, `sequence-mean`, or `constant` (over episodes, by `constant_length`)."""
     constant_length: int = 0
-    """Tokens that every row is divided by, for `constant`: the longest that it can have."""
+    """Tokens that every episode is divided by, for `constant`: the most that it can have."""
     correction: CorrectionConfig = field(default_factory=CorrectionConfig)
     """What is done about a sampler that differs from the learner."""
     critic: CriticConfig = field(default_factory=CriticConfig)
@@ -169,7 +169,7 @@ class Learner:
         if "policy/kl" in first:
             if self.config.kl.control != "fixed":
                 metrics["policy/kl_coef"] = self.kl.coefficient(self.done)
-            self.kl.observe(first["policy/kl"], self._total(len(rows)))
+            self.kl.observe(first["policy/kl"], self._total(len(by_episode(rows))))
         return metrics | {name: value for name, value in first.items() if name.startswith("mismatch/")}
 
     def imitate(self, rows: Sequence[Row]) -> dict[str, float]:
@@ -221,24 +221,30 @@ class Learner:
         """Score all rows before the first step, and weigh the difference from the sampler."""
         if self.config.correction.kind == "none":
             return rows, {}
-        out = []
-        for row, found in zip(rows, self.logprobs(rows), strict=True):
-            old = found.cpu().numpy()
-            sampled = row.sample.logprobs[row.sample.action_mask]
-            out.append(replace(row, old=old, importance=importance(old, sampled, self.config.correction)))
+        out = list(rows)
+        scored = [found.cpu().numpy() for found in self.logprobs(rows)]
+        for members in by_episode(rows):
+            old = np.concatenate([scored[index] for index in members])
+            sampled = np.concatenate([rows[index].sample.logprobs[rows[index].sample.action_mask] for index in members])
+            weights = importance(old, sampled, self.config.correction)
+            ends = np.cumsum([rows[index].tokens for index in members])[:-1]
+            for index, own in zip(members, np.split(weights, ends), strict=True):
+                out[index] = replace(rows[index], old=scored[index], importance=own)
         kept, tokens = self._total(sum(row.taught for row in out)), self._total(sum(row.tokens for row in out))
         return out, {"mismatch/masked": 1 - kept / tokens}
 
     def _weigh(self, rows: Sequence[Row], aggregation: str) -> list[Row]:
-        """Set the weight of each row's tokens, from the rows of all ranks."""
-        lengths = [row.taught for row in rows]
+        """Set the weight of each row's tokens, from the episodes of all ranks: each counts once, however many rows."""
+        episodes = by_episode(rows)
+        lengths = [sum(rows[index].taught for index in members) for members in episodes]
         mine = float(sum(lengths) if aggregation == "token-mean" else sum(length > 0 for length in lengths))
         found = self.ranks.total({"rows": mine, "idle": float(not rows)})
         if self.ranks.size > 1 and found["idle"]:  # it would have no metrics to add up, and the others would wait
             raise ConfigError(f"each of {self.ranks.size} ranks needs a row, {found['idle']:g} of them got none")
         share = mine / max(found["rows"], 1.0)
         weights = token_weights(lengths, aggregation, self.config.constant_length)
-        return [replace(row, weight=weight * share) for row, weight in zip(rows, weights, strict=True)]
+        of = {index: weight for members, weight in zip(episodes, weights, strict=True) for index in members}
+        return [replace(row, weight=of[index] * share) for index, row in enumerate(rows)]
 
     def _total(self, count: int) -> int:
         """A count over all ranks."""

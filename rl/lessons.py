@@ -38,7 +38,7 @@ class Tutor:
         self.agent = agent
 
     def rows(self, env: gym.Env[Any, Any], lesson: Lesson, captions: int = 1_000) -> list[Row]:
-        """The episode as one row, and the captions of its first pictures, at most `captions` of them.
+        """A row for each sample of the episode, and the captions of its first pictures, at most `captions` of them.
 
         Raises:
             ConfigError: the lesson does not fit into the agent's context.
@@ -56,7 +56,7 @@ class Tutor:
             if demo.caption and observation.images and len(samples) < captions:
                 text = self.agent.codec.encode_text(demo.caption, session.size)
                 samples.append(self.caption(observation.images[-1], text))
-        return [row_of(sample) for sample in (session.ledger.sample(), *samples)]
+        return [row_of(sample) for sample in (*session.samples(), *samples)]
 
     def caption(self, image: Image, text: str) -> Sample:
         """A question about the whole picture, as a ledger."""

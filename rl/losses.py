@@ -2,7 +2,8 @@
 
 A loss returns one number an action token. How tokens are averaged is decided apart, by `token_weights`, from the whole
 batch and before the first backward pass: so the gradient does not depend on how a batch is cut into micro-batches or
-ranks. A sequence is a row: all action tokens of a sample; it is never cut.
+ranks. To a loss a sequence is a row, all action tokens of a sample, which is never cut; to the weights it is an
+episode, of one row or of several.
 
 Shapes: N action tokens of a (micro-)batch, S sequences.
 """

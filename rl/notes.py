@@ -18,9 +18,10 @@ def token_notes(trajectory: Trajectory, chat: Chat, advantages: Floats | None = 
     """What the replay shows of each turn's tokens."""
     notes: list[dict[str, Any]] = []
     start = 0
+    lengths = trajectory.prompt_tokens()
     for turn, count in enumerate(trajectory.tokens_per_turn()):
         note: dict[str, Any] = {}
-        for sample in trajectory.samples:
+        for number, sample in enumerate(trajectory.samples):
             here = sample.turns == turn
             if here.any():
                 note = {
@@ -28,6 +29,8 @@ def token_notes(trajectory: Trajectory, chat: Chat, advantages: Floats | None = 
                     "logprobs": sample.logprobs[here].tolist(),
                     "versions": sample.versions[here].tolist(),
                 }
+                if len(trajectory.samples) > 1:
+                    note |= {"sample": number, "prompt_tokens": int(lengths[turn])}
         if advantages is not None and note:
             note["advantages"] = advantages[start : start + int(count)].tolist()
         start += int(count)
@@ -55,6 +58,8 @@ def rollout_metrics(trajectories: Sequence[Trajectory]) -> dict[str, float]:
             "return": float(np.mean([episode.total_reward for episode in valid])),
             "turns": float(np.mean([len(episode.steps) for episode in valid])),
             "reply_tokens": float(np.mean([t.tokens_per_turn().sum() for t in trajectories if t.samples])),
+            "prompt_tokens": float(np.mean([count for t in trajectories for count in t.prompt_tokens()] or [0.0])),
+            "samples": float(np.mean([sum(s.action_mask.any() for s in t.samples) for t in trajectories if t.samples])),
             "malformed_replies": 1.0 - float(np.mean([ok for t in trajectories for ok in t.well_formed])),
             "malformed_actions": float(np.mean([s.action is None or s.action_error is not None for s in steps])),
         }

@@ -14,7 +14,7 @@ def script(monkeypatch):
     """Imports a script by name."""
     monkeypatch.syspath_prepend(str(BENCHMARKS))
     yield importlib.import_module
-    for name in ("page", "studies", "thought_drift"):
+    for name in ("context", "page", "studies", "thought_drift"):
         sys.modules.pop(name, None)
 
 
@@ -33,6 +33,29 @@ def test_differences_are_paired_by_task(script):
     """By hand: of the two shared tasks one was won and none lost."""
     before, after = {"x": False, "y": True, "only": True}, {"y": True, "x": True, "other": False}
     assert script("studies").differences([(before, after)]) == [0.5]
+
+
+def test_the_price_of_a_context_is_counted(script, agent, walk):
+    """Two turns: all goes on from itself, one picture makes the second turn a sample that holds the first again."""
+    from dataclasses import replace
+
+    from saccade.agents.agent import Agent
+    from saccade.agents.context import ContextConfig
+
+    counts = script("context")
+    env = walk.task(0).make()
+    straight = (each for _, each in env.unwrapped.lessons(range(99)) if len(each.turns) == 2)
+    lesson = next(each for each in straight if each.turns[0][1].action == each.turns[1][1].action)
+    found = []
+    for context in (ContextConfig(), ContextConfig("last-pictures", pictures=1)):
+        actor = Agent(agent.engine, agent.chat, replace(agent.config, context=context))
+        found.append(counts.cost(actor, env, [lesson]))
+    (mean, longest, new, samples, learned), (*_, anew, pieces, again) = found
+    reply = learned - longest
+    first = 2 * mean - longest
+    assert (samples, pieces) == (1, 2) and 0 < reply < 30
+    assert new == (first + longest - first - reply) / 2 < anew
+    assert again > learned
 
 
 def test_the_world_of_the_ablation_can_be_solved(script):

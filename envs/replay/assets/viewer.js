@@ -240,6 +240,7 @@
     const outcome = block("Outcome", el("div", "facts-grid",
       fact(signed(now.reward), "reward", signOf(now.reward)), fact(number(before), "return so far"), fact(number(1000 * (now.seconds || 0), 1), "ms in the world")));
     const terms = Object.entries(now.reward_terms || {});
+    if (isNumber(turn.sample)) outcome.append(el("div", "muted", `Training sample ${number(turn.sample + 1, 0)}; the model read ${number(turn.prompt_tokens, 0)} tokens.`));
     if (terms.length) outcome.append(el("div", "terms", ...terms.map(([name, value]) => el("span", "term", el("span", "", `${name} `), signed(value)))));
     detail.append(outcome);
     if ((turn.tokens || []).length) detail.append(tokens(turn, state.tint, greatest, (kind) => { state.tint = kind; }));

@@ -299,6 +299,18 @@ def test_a_thought_is_said_to_be_right_or_wrong_where_that_is_known(store, play,
 
 
 @pytest.mark.browser
+def test_a_turn_names_its_sample_where_there_are_several(store, play, show):
+    episode = play(0, id="cut")
+    notes = [{"sample": at, "prompt_tokens": 300 + at} for at in range(len(episode.steps))]
+    store.add(episode, notes)
+    store.add(play(0, id="whole"))
+    store.add(play(0, id="odd"), [{"sample": "<b>1</b>"} for _ in episode.steps])
+    assert "Training sample 2; the model read 301 tokens." in show(store, "#episode=cut&step=1").inner_text("#detail")
+    for id in ("whole", "odd"):
+        assert "Training sample" not in show(store, f"#episode={id}&step=1").inner_text("#detail")
+
+
+@pytest.mark.browser
 def test_tokens_are_coloured_and_explained(filled, show):
     page = show(filled, "#episode=g0-0&step=0")
     (record,) = filled.records(id="g0-0")
