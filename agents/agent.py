@@ -8,6 +8,7 @@ reply = session.hear(await engine.generate(prompt, agent.params, seed, key))
 
 from __future__ import annotations
 
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,9 +16,12 @@ import gymnasium as gym
 
 from saccade.agents.chat import Chat
 from saccade.agents.coordinates import make_codec
-from saccade.agents.engines.base import Completion, Engine, Prompt, SamplingParams
+from saccade.agents.engines.base import Completion, Engine, Prompt, SamplingParams, scripted
 from saccade.agents.formats import Reply, make_format
 from saccade.agents.ledger import Ledger
+from saccade.agents.trajectory import Sample
+from saccade.agents.usage import Usage
+from saccade.envs.actions import ActionFormat
 from saccade.envs.errors import ConfigError
 from saccade.envs.observation import Observation
 
@@ -46,7 +50,41 @@ class AgentConfig:
             )
 
 
-class Agent:
+class Manner:
+    """How an agent reads and writes: what every agent shares, whatever its engine is given.
+
+    Args:
+        config: reading and writing.
+    """
+
+    def __init__(self, config: AgentConfig) -> None:
+        self.config = config
+        self.format = make_format(config.reply_format)
+        self.codec = make_codec(config.coordinates)
+
+    def system_text(self, env: gym.Env[Any, Any]) -> str:
+        """What the system turn says."""
+        instructions: str = env.get_wrapper_attr("instructions")
+        if not self.config.explain:
+            return instructions
+        lines = [instructions, env.get_wrapper_attr("action_format").help, self.codec.help, self.format.help]
+        return "\n".join(line for line in lines if line)
+
+    def read(self, raw: str, actions: ActionFormat, size: tuple[int, int]) -> Reply:
+        """A reply taken apart, its places in pixels of a picture of `size`."""
+        reply = self.format.read(raw)
+        return Reply(
+            self.codec.decode_text(reply.thought, size),
+            self.codec.decode_action(reply.action, actions, size),
+            reply.well_formed,
+        )
+
+    def spell(self, thought: str, action: str, actions: ActionFormat, size: tuple[int, int]) -> str:
+        """The reply that `read` would take apart into this thought and this action."""
+        return self.format.write(self.codec.encode_text(thought, size), self.codec.encode_action(action, actions, size))
+
+
+class Agent(Manner):
     """An engine with a chat template and a way of writing.
 
     Args:
@@ -56,11 +94,9 @@ class Agent:
     """
 
     def __init__(self, engine: Engine, chat: Chat, config: AgentConfig) -> None:
+        super().__init__(config)
         self.engine = engine
         self.chat = chat
-        self.config = config
-        self.format = make_format(config.reply_format)
-        self.codec = make_codec(config.coordinates)
 
     @property
     def params(self) -> SamplingParams:
@@ -76,13 +112,13 @@ class Agent:
         """Open a ledger for a new episode of `env`."""
         return Session(self, env)
 
-    def system_text(self, env: gym.Env[Any, Any]) -> str:
-        """What the system turn says."""
-        instructions: str = env.get_wrapper_attr("instructions")
-        if not self.config.explain:
-            return instructions
-        lines = [instructions, env.get_wrapper_attr("action_format").help, self.codec.help, self.format.help]
-        return "\n".join(line for line in lines if line)
+    async def draw(self, prompt: Prompt, seed: int, key: str) -> Completion:
+        """Let the engine answer."""
+        return await self.engine.generate(prompt, self.params, seed, key)
+
+    def participant(self) -> AbstractContextManager[None]:
+        """Held by each episode loop while it runs."""
+        return self.engine.participant()
 
 
 class Session:
@@ -93,6 +129,7 @@ class Session:
         turn: number of the next reply.
         size: width and height of the last picture seen; places in replies refer to it.
         raw: the last reply as text.
+        usage: tokens of each reply so far.
     """
 
     def __init__(self, agent: Agent, env: gym.Env[Any, Any]) -> None:
@@ -100,9 +137,10 @@ class Session:
         self.system = agent.system_text(env)
         self.ledger: Ledger = agent.chat.open(self.system)
         self.turn = 0
-        self._actions = env.get_wrapper_attr("action_format")
+        self._actions: ActionFormat = env.get_wrapper_attr("action_format")
         self.size = (1, 1)
         self.raw = ""
+        self.usage: list[Usage] = []
 
     def observe(self, observation: Observation) -> Prompt | None:
         """Append an observation and return the prompt; `None`, and nothing appended, if it does not fit."""
@@ -130,18 +168,19 @@ class Session:
         """Append a reply exactly as sampled, and read it: thought, and action in pixels."""
         self.ledger.append_action(completion, self.turn)
         self.turn += 1
+        self.usage.append(Usage(len(completion.prompt_ids), len(completion.ids)))
         self.raw = self.agent.chat.decode(completion.ids)
-        reply = self.agent.format.read(self.raw)
-        return Reply(
-            self.agent.codec.decode_text(reply.thought, self.size),
-            self.agent.codec.decode_action(reply.action, self._actions, self.size),
-            reply.well_formed,
-        )
+        return self.agent.read(self.raw, self._actions, self.size)
 
     def write(self, thought: str, action: str) -> list[int]:
         """Encode a demonstrated turn as this agent would have sampled it, the stop token included."""
-        codec = self.agent.codec
-        text = self.agent.format.write(
-            codec.encode_text(thought, self.size), codec.encode_action(action, self._actions, self.size)
-        )
+        text = self.agent.spell(thought, action, self._actions, self.size)
         return [*self.agent.chat.encode(text), self.agent.chat.stop]
+
+    def script(self, thought: str, action: str, prompt: Prompt) -> Completion:
+        """A completion that says this, in pixels."""
+        return scripted(self.write(thought, action), prompt)
+
+    def samples(self) -> tuple[Sample, ...]:
+        """The ledger as one training sample; none before the first reply."""
+        return (self.ledger.sample(),) if self.turn else ()
