@@ -75,7 +75,7 @@ def read_answer(data: Any) -> Answer:
         text = text.encode(errors="replace").decode()
         stop = StopReason.LENGTH if choice.get("finish_reason") == "length" else StopReason.STOP
         return Answer(text, stop, _usage(data.get("usage") or {}))
-    except (LookupError, TypeError, AttributeError) as error:
+    except (LookupError, TypeError, AttributeError, OverflowError) as error:
         raise ValueError(f"this is no chat completion ({type(error).__name__}: {error})") from error
 
 
