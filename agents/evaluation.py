@@ -70,7 +70,10 @@ def mean_of_shares(shares: Sequence[float], tries: int) -> Interval:
     if count == 0:
         raise ConfigError("an evaluation needs at least one task that was not lost to infrastructure")
     mean, spread = float(np.mean(shares)), float(np.var(shares))
-    independent = count * mean * (1 - mean) / spread if spread > 0 else count if mean in (0.0, 1.0) else tries
+    if mean in (0.0, 1.0):
+        independent: float = count
+    else:
+        independent = count * mean * (1 - mean) / spread if spread > 0 else tries
     return Interval(mean, *_wilson(mean, min(max(independent, count), tries)), count)
 
 

@@ -65,7 +65,7 @@ def evaluate_command(command: Eval, console: Console) -> int:
     view = "blank" if command.blind else command.view
     wrap = named_view(view)
     ways = _ways(command)
-    plan = {(source, way): _jobs(command, source, way) for way in ways for source in sources}
+    plan = {(str(source), way): _jobs(command, source, way) for source in sources for way in ways}
     agent = make_actor(command)
     chat = agent.chat if isinstance(agent, Agent) else None
     with ExitStack() as stack:
@@ -77,7 +77,7 @@ def evaluate_command(command: Eval, console: Console) -> int:
             actor = agent if way.temperature is None else at_temperature(agent, way.temperature)
             runner = Runner(actor, RunnerConfig(concurrency=command.concurrency), command.policy, wrap)
             stack.callback(runner.close)
-            for source in sources:
+            for source in map(str, sources):
                 jobs = plan[source, way]
                 missing = [job for job in jobs if job.episode_id(SCOPE, way.name) not in store.finished]
                 task = bar.add_task(f"{source}, {way.name}", total=len(jobs), completed=len(jobs) - len(missing))
@@ -88,8 +88,7 @@ def evaluate_command(command: Eval, console: Console) -> int:
 
                 runner.stream(missing, done, SCOPE, command.seed, way.name)
             runner.close()
-        found = {(source, way): _evaluation(store, jobs, way) for (source, way), jobs in plan.items()}
-    rows = [(str(source), way, found[source, way]) for source in sources for way in ways]
+        rows = [(source, way, _evaluation(store, jobs, way)) for (source, way), jobs in plan.items()]
     who = (command.model if command.policy == "engine" else command.policy) or ""
     prices = command.api.prices if isinstance(agent, MessageAgent) else Prices()
     title = f"Success of {who}{'' if view == 'full' else f', view {view}'}, {command.split} split, 95 % intervals"

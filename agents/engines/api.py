@@ -102,8 +102,8 @@ class APIEngine:
         self._requests = Pace(config.requests_per_minute)
         self._tokens = Pace(config.tokens_per_minute)
         self._answers = self._spent = 0
-        self._loop = asyncio.new_event_loop()
         self._client, self._failures = _client(self._key, config.max_concurrent)
+        self._loop = asyncio.new_event_loop()
         self._free = asyncio.Semaphore(config.max_concurrent)
         self._thread = threading.Thread(target=self._loop.run_forever, name="saccade-api", daemon=True)
         self._thread.start()
@@ -183,7 +183,7 @@ class APIEngine:
         except (ValueError, RecursionError):
             data = None
         message, code = error_message(data, response.text)
-        said = self._clean(f"{status} {message}")
+        said = self._clean(f"{status} {message}")[:500]
         if status == 200:
             try:
                 answer = read_answer(data)

@@ -80,11 +80,11 @@ def read_answer(data: Any) -> Answer:
 
 
 def error_message(data: Any, text: str) -> tuple[str, str]:
-    """The message and the code of an error response, whatever its form; else the beginning of its text."""
+    """The message and the code of an error response, whatever its form; else its text."""
     error = data.get("error", data) if isinstance(data, Mapping) else data
     if isinstance(error, Mapping) and isinstance(error.get("message"), str):
-        return error["message"][:500], str(error.get("code"))
-    return (error if isinstance(error, str) else text)[:500], ""
+        return error["message"], str(error.get("code"))
+    return error if isinstance(error, str) else text, ""
 
 
 def says_too_long(status: int, message: str, code: str) -> bool:
