@@ -77,10 +77,10 @@ def evaluate_command(command: Eval, console: Console) -> int:
             actor = agent if way.temperature is None else at_temperature(agent, way.temperature)
             runner = Runner(actor, RunnerConfig(concurrency=command.concurrency), command.policy, wrap)
             stack.callback(runner.close)
-            for source in map(str, sources):
-                jobs = plan[source, way]
+            for name in map(str, sources):
+                jobs = plan[name, way]
                 missing = [job for job in jobs if job.episode_id(SCOPE, way.name) not in store.finished]
-                task = bar.add_task(f"{source}, {way.name}", total=len(jobs), completed=len(jobs) - len(missing))
+                task = bar.add_task(f"{name}, {way.name}", total=len(jobs), completed=len(jobs) - len(missing))
 
                 def done(_: int, trajectory: Any, task: Any = task) -> None:
                     store.add(trajectory, chat)
@@ -95,8 +95,9 @@ def evaluate_command(command: Eval, console: Console) -> int:
     _print(console, title, rows, prices)
     facts = {"model": who, "split": command.split, "view": view, "seed": command.seed, "tasks": command.tasks}
     results = facts | {"rows": [row_json(*row, prices) for row in rows]}
-    for file in filter(None, (command.store and Path(command.store) / RESULTS, command.json)):
-        _write(Path(file), results)
+    files = [Path(command.store) / RESULTS] if command.store else []
+    for file in [*files, Path(command.json)] if command.json else files:
+        _write(file, results)
         console.print(f"results: {file}", highlight=False, soft_wrap=True)
     if command.store:
         console.print(f"replay: saccade replay {command.store}", highlight=False)
