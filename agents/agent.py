@@ -8,6 +8,7 @@ reply = session.hear(await engine.generate(prompt, agent.params, seed, key))
 
 from __future__ import annotations
 
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -16,10 +17,12 @@ import gymnasium as gym
 from saccade.agents.chat import Chat
 from saccade.agents.context import ContextConfig, Turn, View, make_context
 from saccade.agents.coordinates import make_codec
-from saccade.agents.engines.base import Completion, Engine, Prompt, SamplingParams
+from saccade.agents.engines.base import Completion, Engine, Prompt, SamplingParams, scripted
 from saccade.agents.formats import Reply, make_format
 from saccade.agents.ledger import Kind, Ledger
 from saccade.agents.trajectory import Sample, merge
+from saccade.agents.usage import Usage
+from saccade.envs.actions import ActionFormat
 from saccade.envs.errors import ConfigError
 from saccade.envs.observation import Observation
 
@@ -62,7 +65,44 @@ class AgentConfig:
         return self.context.tokens or self.max_context - self.max_reply_tokens
 
 
-class Agent:
+class Manner:
+    """How an agent reads and writes: what every agent shares, whatever its engine is given.
+
+    Args:
+        config: reading and writing.
+    """
+
+    def __init__(self, config: AgentConfig) -> None:
+        self.config = config
+        self.format = make_format(config.reply_format)
+        self.codec = make_codec(config.coordinates)
+
+    def system_text(self, env: gym.Env[Any, Any]) -> str:
+        """What the system turn says."""
+        instructions: str = env.get_wrapper_attr("instructions")
+        if not self.config.explain:
+            return instructions
+        return "\n".join(line for line in (instructions, *self.helps(env.get_wrapper_attr("action_format"))) if line)
+
+    def helps(self, actions: ActionFormat) -> list[str]:
+        """What the system turn explains, in lines: actions, places, the form of a reply."""
+        return [actions.help, self.codec.help, self.format.help]
+
+    def read(self, raw: str, actions: ActionFormat, size: tuple[int, int]) -> Reply:
+        """A reply taken apart, its places in pixels of a picture of `size`."""
+        reply = self.format.read(raw)
+        return Reply(
+            self.codec.decode_text(reply.thought, size),
+            self.codec.decode_action(reply.action, actions, size),
+            reply.well_formed,
+        )
+
+    def spell(self, thought: str, action: str, actions: ActionFormat, size: tuple[int, int]) -> str:
+        """The reply that `read` would take apart into this thought and this action."""
+        return self.format.write(self.codec.encode_text(thought, size), self.codec.encode_action(action, actions, size))
+
+
+class Agent(Manner):
     """An engine with a chat template and a way of writing.
 
     Args:
@@ -72,12 +112,10 @@ class Agent:
     """
 
     def __init__(self, engine: Engine, chat: Chat, config: AgentConfig) -> None:
+        super().__init__(config)
         self.engine = engine
         self.chat = chat
-        self.config = config
         self.context = make_context(config.context)
-        self.format = make_format(config.reply_format)
-        self.codec = make_codec(config.coordinates)
 
     @property
     def params(self) -> SamplingParams:
@@ -93,14 +131,17 @@ class Agent:
         """Open a ledger for a new episode of `env`."""
         return Session(self, env)
 
-    def system_text(self, env: gym.Env[Any, Any]) -> str:
-        """What the system turn says."""
-        instructions: str = env.get_wrapper_attr("instructions")
-        if not self.config.explain:
-            return instructions
-        action_help: str = env.get_wrapper_attr("action_format").help
-        lines = [instructions, action_help, self.codec.help, self.format.help, self.context.help]
-        return "\n".join(line for line in lines if line)
+    def helps(self, actions: ActionFormat) -> list[str]:
+        """What the system turn explains, the memory's block included."""
+        return [*super().helps(actions), self.context.help]
+
+    async def draw(self, prompt: Prompt, seed: int, key: str) -> Completion:
+        """Let the engine answer."""
+        return await self.engine.generate(prompt, self.params, seed, key)
+
+    def participant(self) -> AbstractContextManager[None]:
+        """Held by each episode loop while it runs."""
+        return self.engine.participant()
 
 
 class Session:
@@ -112,6 +153,7 @@ class Session:
         past: the turns so far, as the world showed them.
         size: width and height of the last picture seen; places in replies refer to it.
         raw: the last reply as text.
+        usage: tokens of each reply so far.
     """
 
     def __init__(self, agent: Agent, env: gym.Env[Any, Any]) -> None:
@@ -123,9 +165,10 @@ class Session:
         self._shown: tuple[Turn, ...] = ()  # the turns in the ledger
         self._observed = Observation(())
         self._view = View((), self._observed)
-        self._actions = env.get_wrapper_attr("action_format")
+        self._actions: ActionFormat = env.get_wrapper_attr("action_format")
         self.size = (1, 1)
         self.raw = ""
+        self.usage: list[Usage] = []
 
     @property
     def turn(self) -> int:
@@ -150,17 +193,18 @@ class Session:
     def hear(self, completion: Completion) -> Reply:
         """Append a reply exactly as sampled, and read it: thought, and action in pixels."""
         self.ledger.append_action(completion, self.turn)
+        self.usage.append(Usage(len(completion.prompt_ids), len(completion.ids)))
         self.raw = self.agent.chat.decode(completion.ids)
         shown = Turn(self.turn, self._view.now, completion.ids, self.raw)
         self._shown = (*self._view.past, shown)
         self.past.append(replace(shown, observation=self._observed))
         text, sound = self.agent.context.read(self.raw)
-        reply = self.agent.format.read(text)
-        return Reply(
-            self.agent.codec.decode_text(reply.thought, self.size),
-            self.agent.codec.decode_action(reply.action, self._actions, self.size),
-            reply.well_formed and sound,
-        )
+        reply = self.agent.read(text, self._actions, self.size)
+        return replace(reply, well_formed=reply.well_formed and sound)
+
+    def samples(self) -> tuple[Sample, ...]:
+        """What there is to train on: one sample, several where what was shown of the past has changed, or none yet."""
+        return merge([ledger.sample() for ledger in (*self._earlier, self.ledger)]) if self.turn else ()
 
     def samples(self) -> tuple[Sample, ...]:
         """What there is to train on: one sample, or several where what was shown of the past has changed."""
@@ -168,10 +212,13 @@ class Session:
 
     def write(self, thought: str, action: str) -> list[int]:
         """Encode a demonstrated turn as this agent would have sampled it, the stop token included."""
-        codec = self.agent.codec
-        said = codec.encode_action(action, self._actions, self.size)
-        text = self.agent.format.write(codec.encode_text(thought, self.size), said)
+        text = self.agent.spell(thought, action, self._actions, self.size)
+        said = self.agent.codec.encode_action(action, self._actions, self.size)
         return [*self.agent.chat.encode(self.agent.context.write(text, said)), self.agent.chat.stop]
+
+    def script(self, thought: str, action: str, prompt: Prompt) -> Completion:
+        """A completion that says this, in pixels."""
+        return scripted(self.write(thought, action), prompt)
 
     def _show(self, observation: Observation, limit: int) -> bool:
         """Show an observation as the context policy wants it; false, and nothing changed, beyond `limit` tokens."""

@@ -12,36 +12,30 @@ from typing import Any, Protocol, TypeVar
 
 import gymnasium as gym
 
-from saccade.agents.agent import Session
-from saccade.agents.engines.base import Completion, Engine, Prompt, SamplingParams, StopReason
+from saccade.agents.actor import Conversation
 from saccade.envs.episode import Demo
 from saccade.envs.errors import ConfigError
 
 R = TypeVar("R")
+P = TypeVar("P")
+C = TypeVar("C")
 InWorld = Callable[[Callable[[], R]], Awaitable[R]]
 """Runs a function in the thread that owns the environment."""
-
-SCRIPTED = -1
-"""Weight version of tokens that no model drew."""
 
 
 class Policy(Protocol):
     """Answers prompts of one episode."""
 
-    async def reply(self, session: Session, prompt: Prompt, seed: int, key: str) -> Completion:
+    async def reply(self, session: Conversation[P, C], prompt: P, seed: int, key: str) -> C:
         """Answer one prompt."""
 
 
 class EnginePolicy:
     """The model answers."""
 
-    def __init__(self, engine: Engine, params: SamplingParams) -> None:
-        self.engine = engine
-        self.params = params
-
-    async def reply(self, session: Session, prompt: Prompt, seed: int, key: str) -> Completion:
-        """Sample from the engine."""
-        return await self.engine.generate(prompt, self.params, seed, key)
+    async def reply(self, session: Conversation[P, C], prompt: P, seed: int, key: str) -> C:
+        """Sample from the agent's engine."""
+        return await session.agent.draw(prompt, seed, key)
 
 
 class DemoPolicy:
@@ -53,11 +47,11 @@ class DemoPolicy:
         self._demo: Iterator[Demo] | None = None
         self.captions: list[str] = []
 
-    async def reply(self, session: Session, prompt: Prompt, seed: int, key: str) -> Completion:
-        """Write the next demonstrated turn as tokens."""
+    async def reply(self, session: Conversation[P, C], prompt: P, seed: int, key: str) -> C:
+        """Write the next demonstrated turn."""
         demo = await self._in_world(self._next)
         self.captions.append(session.agent.codec.encode_text(demo.caption, session.size))
-        return scripted(session.write(demo.thought, demo.action), prompt)
+        return session.script(demo.thought, demo.action, prompt)
 
     def _next(self) -> Demo:
         if self._demo is None:
@@ -75,13 +69,7 @@ class RandomPolicy:
         self._env: Any = env.unwrapped
         self._in_world = in_world
 
-    async def reply(self, session: Session, prompt: Prompt, seed: int, key: str) -> Completion:
-        """Write a random action as tokens."""
+    async def reply(self, session: Conversation[P, C], prompt: P, seed: int, key: str) -> C:
+        """Write a random action."""
         action = await self._in_world(lambda: self._env.sample_action(random.Random(seed)))
-        return scripted(session.write("", action), prompt)
-
-
-def scripted(ids: list[int], prompt: Prompt) -> Completion:
-    """A completion that was written, not sampled."""
-    zeros = (0.0,) * len(ids)
-    return Completion(tuple(ids), zeros, (SCRIPTED,) * len(ids), StopReason.STOP, prompt.ids)
+        return session.script("", action, prompt)

@@ -25,8 +25,8 @@ from typing import Any, TypeVar
 
 import gymnasium as gym
 
-from saccade.agents.agent import Agent, Session
-from saccade.agents.engines.base import StopReason
+from saccade.agents.actor import Actor, Conversation
+from saccade.agents.engines.base import ContextFull, StopReason
 from saccade.agents.formats import Reply
 from saccade.agents.policies import DemoPolicy, EnginePolicy, Policy, RandomPolicy
 from saccade.agents.thoughts import KEY, ThoughtCheck
@@ -84,6 +84,10 @@ class Job:
         """Canonical name within a run."""
         return f"{scope}|{self.task.key}|{self.sample:06d}"
 
+    def episode_id(self, scope: str, label: str) -> str:
+        """The id that the job's episode will have."""
+        return hashlib.sha256(f"{label}|{self.key(scope)}".encode()).hexdigest()[:16]
+
 
 class Runner:
     """Runs episodes of one agent.
@@ -98,7 +102,7 @@ class Runner:
 
     def __init__(
         self,
-        agent: Agent,
+        agent: Actor[Any, Any],
         config: RunnerConfig | None = None,
         policy: str = "engine",
         wrap: Callable[[gym.Env[Any, Any]], gym.Env[Any, Any]] | None = None,
@@ -132,15 +136,37 @@ class Runner:
             label: makes the episode ids of otherwise equal calls differ; it changes no draw.
             progress: called with each trajectory when it ends, in any order.
         """
+        results: list[Trajectory | None] = [None] * len(jobs)
+
+        def keep(index: int, done: Trajectory) -> None:
+            results[index] = done
+            if progress:
+                progress(done)
+
+        self.stream(jobs, keep, scope, seed, label)
+        return [done for done in results if done is not None]
+
+    def stream(
+        self,
+        jobs: Sequence[Job],
+        done: Callable[[int, Trajectory], None],
+        scope: str = "",
+        seed: int = 0,
+        label: str = "",
+    ) -> None:
+        """Run all jobs and keep nothing: each trajectory is handed to `done`, with the number of its job, as it ends.
+
+        `done` is called in the runner's thread, one trajectory at a time; an exception of it stops the run.
+        """
         with suppress(WorldFailure):  # only a head start: the episode that needs the picture will report the failure
             prefetch(job.task for job in jobs)
         # A loop of its own in a thread of its own: works inside notebooks and servers, which have a running loop.
         loop = asyncio.new_event_loop()
         worker = Worker("saccade-runner")
-        task = loop.create_task(self._run(jobs, scope, seed, label, progress))
-        done = worker.submit(lambda: loop.run_until_complete(task))
+        task = loop.create_task(self._run(jobs, done, scope, seed, label))
+        finished = worker.submit(lambda: loop.run_until_complete(task))
         try:
-            return done.result()
+            finished.result()
         except KeyboardInterrupt:
             loop.call_soon_threadsafe(task.cancel)
             raise
@@ -157,28 +183,25 @@ class Runner:
             self._processes.close()
 
     async def _run(
-        self, jobs: Sequence[Job], scope: str, seed: int, label: str, progress: Progress | None
-    ) -> list[Trajectory]:
+        self, jobs: Sequence[Job], done: Callable[[int, Trajectory], None], scope: str, seed: int, label: str
+    ) -> None:
         queue = deque(enumerate(jobs))
-        results: list[Trajectory | None] = [None] * len(jobs)
         wanted = min(self.config.concurrency, len(jobs))
         while len(self._slots) < wanted:
             self._slots.append(_Slot(len(self._slots), self.config.world_timeout, self.wrap, self._processes))
 
         async def serve(slot: _Slot) -> None:
-            with self.agent.engine.participant():
+            with self.agent.participant():
                 while queue:
                     index, job = queue.popleft()
-                    results[index] = done = await self._episode(slot, job, job.key(scope), seed, label)
-                    if progress:
-                        progress(done)
+                    done(index, await self._episode(slot, job, scope, seed, label))
 
         # All participants must be present before the first one asks, or a deterministic engine would not wait for them.
         await asyncio.gather(*(serve(slot) for slot in self._slots[:wanted]))
-        return [done for done in results if done is not None]
 
-    async def _episode(self, slot: _Slot, job: Job, key: str, seed: int, label: str) -> Trajectory:
-        record = _Record(key, job, label, self.show_final)
+    async def _episode(self, slot: _Slot, job: Job, scope: str, seed: int, label: str) -> Trajectory:
+        key = job.key(scope)
+        record = _Record(key, job, job.episode_id(scope, label), self.show_final)
         try:
             env = await slot.environment(job.task)
             _, info = await slot.call(lambda: env.reset(seed=job.task.seed))
@@ -213,6 +236,8 @@ class Runner:
                 completion = await policy.reply(session, prompt, _seed(seed, key, turn), f"{key}|{turn:04d}")
             except ConfigError:
                 raise
+            except ContextFull as failure:
+                return record.end(Cause.CONTEXT, view, failure=str(failure))
             except Exception as failure:
                 return record.end(Cause.ENGINE, view, failure=_describe(failure))
             if completion.stop_reason is StopReason.ABORT:
@@ -247,18 +272,18 @@ class Runner:
             return DemoPolicy(env, slot.call)
         if self.policy == "random":
             return RandomPolicy(env, slot.call)
-        return EnginePolicy(self.agent.engine, self.agent.params)
+        return EnginePolicy()
 
 
 class _Record:
     """Collects the steps of one episode."""
 
-    def __init__(self, key: str, job: Job, label: str, show_final: bool) -> None:
+    def __init__(self, key: str, job: Job, id: str, show_final: bool) -> None:
         self.key = key
         self.job = job
-        self.label = label
+        self.id = id
         self.show_final = show_final
-        self.session: Session | None = None
+        self.session: Conversation[Any, Any] | None = None
         self.steps: list[Step] = []
         self.well_formed: list[bool] = []
         self.thoughts_right: list[bool | None] = []
@@ -294,7 +319,7 @@ class _Record:
         job = self.job
         compared = any(right is not None for right in self.thoughts_right)
         episode = Episode(
-            id=hashlib.sha256(f"{self.label}|{self.key}".encode()).hexdigest()[:16],
+            id=self.id,
             task=job.task,
             instructions=self.session.system if self.session else "",
             steps=tuple(self.steps),
@@ -308,8 +333,8 @@ class _Record:
         if self.show_final and self.session and final is not None and episode.rule.bootstrapped:
             with suppress(MediaError):  # what cannot be shown has no value, as what does not fit
                 self.session.show_final(final)
-        samples = self.session.samples() if self.session and self.steps else ()
-        return Trajectory(episode, samples, self.key, tuple(self.well_formed))
+        samples, usage = (self.session.samples(), tuple(self.session.usage)) if self.session else ((), ())
+        return Trajectory(episode, samples, self.key, tuple(self.well_formed), usage)
 
 
 class _Slot:

@@ -21,7 +21,7 @@ from saccade.envs.core import LanguageEnv
 from saccade.envs.episode import Demo, Episode
 
 if TYPE_CHECKING:
-    from saccade.agents.agent import Agent
+    from saccade.agents.actor import Actor
     from saccade.agents.formats import Reply
     from saccade.agents.policies import InWorld
 
@@ -72,7 +72,7 @@ class ThoughtCheck:
         in_world: runs a function in the thread that owns the world.
     """
 
-    def __init__(self, agent: Agent, env: gym.Env[Any, Any], in_world: InWorld[Any]) -> None:
+    def __init__(self, agent: Actor[Any, Any], env: gym.Env[Any, Any], in_world: InWorld[Any]) -> None:
         self._world: Any = env.unwrapped
         self._codec = agent.codec
         self._in_world = in_world

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from saccade.agents.modality import Medium, name_of
 from saccade.agents.thoughts import thoughts_right
+from saccade.agents.usage import Usage
 from saccade.envs.episode import Episode
 
 
@@ -116,12 +117,14 @@ class Trajectory:
     Attributes:
         key: canonical name within a run: update, task, sample.
         well_formed: of each turn, whether the reply followed its format.
+        usage: tokens of each turn.
     """
 
     episode: Episode
     samples: Sequence[Sample]
     key: str
     well_formed: Sequence[bool] = ()
+    usage: Sequence[Usage] = ()
 
     @property
     def thoughts_right(self) -> Sequence[bool | None]:

@@ -7,7 +7,7 @@ other file decides it again: a world that fails is not an agent that fails.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from enum import StrEnum
 from typing import Any
 
@@ -137,6 +137,11 @@ class Episode:
     def total_reward(self) -> float:
         """The undiscounted return."""
         return float(sum(self.rewards))
+
+    def without_observations(self) -> Episode:
+        """The same without what was seen, which is nearly all of its size: enough to count and to compare."""
+        steps = tuple(replace(step, observation=Observation(())) for step in self.steps)
+        return replace(self, steps=steps, final=None)
 
     def to_json(self, keep: Callable[[Part], str]) -> dict[str, Any]:
         """Plain JSON values; `keep` stores a picture, video or sound and returns its content hash."""

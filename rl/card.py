@@ -57,7 +57,8 @@ class CardRow:
 
     def to_json(self) -> dict[str, Any]:
         """Plain JSON values: shares with 95 % intervals and the number of tasks (or turns) they rest on."""
-        return {"env": self.env} | {name.replace(" ", "_"): _plain(score) for name, score in self.scores.items()}
+        scores = {name.replace(" ", "_"): score and score.to_json() for name, score in self.scores.items()}
+        return {"env": self.env} | scores
 
 
 def score_card(
@@ -186,12 +187,3 @@ def _cell(score: Interval | None, tasks: int) -> str:
     if score is None:
         return "-"
     return str(score) if score.count == tasks else f"{score}, n = {score.count}"
-
-
-def _plain(score: Interval | None) -> dict[str, float] | None:
-    if score is None:
-        return None
-    rounded = {
-        name: round(value, 6) for name, value in (("mean", score.mean), ("low", score.low), ("high", score.high))
-    }
-    return rounded | {"n": score.count}

@@ -36,7 +36,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         command = parse(args)
         return COMMANDS[args[0]][1](command)
     except KeyboardInterrupt:
-        Console(stderr=True).print("interrupted; `saccade train ... --resume` goes on from the last checkpoint")
+        Console(stderr=True).print("interrupted; the same command with --resume goes on from what is stored")
         return 130
     except SaccadeError as error:
         if os.environ.get("SACCADE_TRACEBACK"):
@@ -49,7 +49,7 @@ def parse(args: Sequence[str]) -> Any:
     """The command that some arguments stand for, checked and not yet run."""
     cls = COMMANDS[args[0]][0]
     return tyro.cli(
-        _with_saved_agent(args) if cls is Train else cls,
+        _with_saved_agent(cls, args) if cls in (Train, Eval) else cls,
         prog=f"saccade {args[0]}",
         description=cls.__doc__,
         args=args[1:],
@@ -57,15 +57,15 @@ def parse(args: Sequence[str]) -> Any:
     )
 
 
-def _with_saved_agent(args: Sequence[str]) -> type[Train]:
-    """`Train` whose agent defaults are those of the model folder, so that single ones can be overridden by flags."""
+def _with_saved_agent(cls: type[Any], args: Sequence[str]) -> type[Any]:
+    """The command with the agent defaults of the model folder, so that single ones can be overridden by flags."""
     from saccade.agents.agent import AgentConfig
     from saccade.agents.load import saved_agent_config
 
     words = [word for argument in args for word in argument.split("=", 1)]
-    model = next((value for flag, value in pairwise(words) if flag == "--model"), "")
-    agent = dataclasses.field(default=saved_agent_config(model))
-    return dataclasses.make_dataclass("Train", [("agent", AgentConfig, agent)], bases=(Train,), frozen=True)
+    model = next((value for flag, value in pairwise(words) if flag == "--model"), None)
+    agent = dataclasses.field(default=saved_agent_config(model) if model else AgentConfig())
+    return dataclasses.make_dataclass(cls.__name__, [("agent", AgentConfig, agent)], bases=(cls,), frozen=True)
 
 
 def _usage(args: Sequence[str]) -> int:

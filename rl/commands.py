@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import tyro
 
+from saccade.agents.agent import AgentConfig
+from saccade.agents.engines.api import APIEngineConfig
 from saccade.agents.engines.vllm import VLLMEngineConfig
 from saccade.envs.errors import ConfigError
 from saccade.envs.task import Split, import_module
@@ -142,6 +144,8 @@ class Eval:
     """`engine` samples from the model; `demo` follows the environment's solution; `random` acts by chance."""
     tasks: int = 128
     """Tasks of each environment."""
+    samples: int = 1
+    """Tries of each task where replies are sampled: with several, pass@k is estimated."""
     split: str = "test"
     """`test` is held out from training."""
     greedy: bool = False
@@ -157,11 +161,20 @@ class Eval:
     concurrency: int = 16
     """Episodes in flight."""
     engine: str = "transformers"
-    """Who draws replies: `transformers`, bit for bit the same again, or `vllm`, faster and within 1e-4."""
+    """Who draws replies: `transformers`, bit for bit the same again, `vllm`, faster and within 1e-4, or `api`, any
+    server that speaks OpenAI's chat completions, where `model` is a name that it knows."""
     vllm: VLLMEngineConfig = field(default_factory=VLLMEngineConfig)
     """How vLLM runs, where it is the engine."""
+    api: APIEngineConfig = field(default_factory=APIEngineConfig)
+    """Which server, and how it is treated, where `engine` is `api`."""
+    agent: AgentConfig | None = None
+    """How the agent reads and writes; by default as its model folder says (`saccade.json`)."""
     store: str | None = None
-    """Folder for a replay of all episodes."""
+    """Folder for a replay of all episodes, each written when it ends, and for `results.json`."""
+    resume: bool = False
+    """Go on with the evaluation in `store`: what was played there counts; what a failure had voided is played again."""
+    json: str | None = None
+    """File for the results as JSON."""
 
     def run(self) -> int:
         """Run the tasks and print success with intervals."""

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from saccade.agents.agent import AgentConfig
-from saccade.agents.engines.names import check_engine
+from saccade.agents.engines.names import check_trainable
 from saccade.agents.engines.vllm import VLLMEngineConfig
 from saccade.agents.runner import RunnerConfig
 from saccade.envs.errors import ConfigError
@@ -94,7 +94,7 @@ class TrainConfig:
                 raise ConfigError(f"{name} must be between 0 and 1, got {getattr(self, name)}")
         if self.agent is not None and self.agent.temperature == 0:
             raise ConfigError("training needs samples: agent.temperature must be > 0, got 0")
-        check_engine(self.engine)
+        check_trainable(self.engine)
         if self.engine == "vllm" and self.deterministic:
             raise ConfigError(
                 "engine 'vllm' promises no equal bits, and deterministic is on: switch it off (deterministic=False, "

@@ -16,8 +16,8 @@ import gymnasium as gym
 import numpy as np
 
 from saccade.agents.agent import Agent
+from saccade.agents.engines.base import scripted
 from saccade.agents.ledger import Ledger
-from saccade.agents.policies import scripted
 from saccade.agents.trajectory import Sample
 from saccade.envs.episode import Lesson
 from saccade.envs.errors import ConfigError

@@ -16,6 +16,8 @@ settings.load_profile("unhurried")
 ROOT = Path(__file__).parent.parent
 EXAMPLES = ROOT / "examples"
 sys.path.insert(0, str(EXAMPLES))
+sys.path.insert(0, str(ROOT / "tests" / "helpers"))
+pytest_plugins = ("chat_server",)
 
 
 @pytest.fixture(scope="session")

@@ -16,7 +16,7 @@ from enum import StrEnum
 from typing import TYPE_CHECKING, Protocol
 
 from saccade.agents.modality import Medium
-from saccade.envs.errors import ConfigError
+from saccade.envs.errors import ConfigError, SaccadeError
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -87,6 +87,20 @@ class Completion:
                 f"a completion needs one log-probability and one version a token, got {len(self.ids)} tokens, "
                 f"{len(self.logprobs)} log-probabilities, {len(self.versions)} versions"
             )
+
+
+SCRIPTED = -1
+"""Weight version of tokens that no model drew."""
+
+
+def scripted(ids: list[int], prompt: Prompt) -> Completion:
+    """A completion that was written, not sampled."""
+    zeros = (0.0,) * len(ids)
+    return Completion(tuple(ids), zeros, (SCRIPTED,) * len(ids), StopReason.STOP, prompt.ids)
+
+
+class ContextFull(SaccadeError):  # noqa: N818 - an ending of an episode, as `Cause.CONTEXT`
+    """The engine takes no prompt of this length: the episode ends with cause `context`."""
 
 
 class Engine(Protocol):

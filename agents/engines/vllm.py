@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import asyncio
 import dataclasses
-import json
 import os
 import tempfile
 import threading
@@ -29,6 +28,7 @@ from torch import Tensor
 
 from saccade.agents.chat import Chat
 from saccade.agents.engines.base import Completion, Prompt, SamplingParams, StopReason
+from saccade.agents.engines.options import read_options
 from saccade.agents.engines.vllm_core import Core, EngineError, Request, Weights
 from saccade.agents.engines.vllm_request import engine_input, sampling_params
 from saccade.agents.engines.vllm_start import require_vllm
@@ -91,13 +91,7 @@ class VLLMEngineConfig:
 
     def more(self) -> dict[str, Any]:
         """`options`, read."""
-        try:
-            found = json.loads(self.options or "{}")
-        except ValueError as error:
-            raise ConfigError(f"options must be a JSON object, got {self.options!r}: {error}") from error
-        if not isinstance(found, dict):
-            raise ConfigError(f"options must be a JSON object, got {self.options!r}")
-        return found
+        return read_options(self.options)
 
 
 class VLLMEngine:

@@ -98,11 +98,19 @@ class Record:
         """The annotations, aligned with `steps`."""
         return list(self.data["turns"])
 
-    def episode(self, media: MediaFolder) -> Episode:
-        """The episode again, pictures included; a reward that was not finite comes back as NaN."""
+    def episode(self, media: MediaFolder | None) -> Episode:
+        """The episode again; a reward that was not finite comes back as NaN.
+
+        Args:
+            media: where its pictures are; `None` for the episode without observations.
+        """
+
+        def seen(parts: list[dict[str, Any]]) -> Observation:
+            return Observation(()) if media is None else _observation(parts, media)
+
         data = self.data
         steps = [
-            Step(**{**step, "reward": _number(step["reward"]), "observation": _observation(step["observation"], media)})
+            Step(**{**step, "reward": _number(step["reward"]), "observation": seen(step["observation"])})
             for step in self.steps
         ]
         return Episode(
@@ -110,7 +118,7 @@ class Record:
             task=self.task,
             instructions=data["instructions"],
             steps=steps,
-            final=None if data["final"] is None else _observation(data["final"], media),
+            final=None if data["final"] is None or media is None else _observation(data["final"], media),
             cause=self.cause,
             success=self.success,
             group=self.group,

@@ -20,7 +20,7 @@ import logging
 import os
 import platform
 from collections import deque
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from importlib import metadata
 from pathlib import Path
 from typing import Any, Self
@@ -197,12 +197,16 @@ class ReplayStore:
     def truncate_after(self, update: int) -> int:
         """Drop the episodes of later updates than `update`, all at once; return how many.
 
-        A resumed run calls it with the update of its checkpoint, so that no episode is held twice. Pictures stay.
+        A resumed run calls it with the update of its checkpoint, so that no episode is held twice.
         """
+        return self.drop(lambda record: record.update > update)
+
+    def drop(self, unwanted: Callable[[Record], bool]) -> int:
+        """Drop some episodes, all at once; return how many. Pictures stay."""
 
         def keep(line: bytes) -> bool:
             try:
-                return Record.decode(line).update <= update
+                return not unwanted(Record.decode(line))
             except StoreError:
                 return True  # what cannot be read is not ours to drop
 

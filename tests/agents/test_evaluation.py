@@ -1,8 +1,19 @@
+import itertools
+import math
 from dataclasses import replace
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from saccade.agents.evaluation import Evaluation, evaluate, paired_difference, proportion
+from saccade.agents.evaluation import (
+    Evaluation,
+    evaluate,
+    mean_of_shares,
+    paired_difference,
+    pass_at_k,
+    proportion,
+)
 from saccade.agents.runner import Runner
 from saccade.envs.episode import Cause, Episode
 from saccade.envs.errors import ConfigError
@@ -77,3 +88,55 @@ def test_intervals_over_seeds_are_students():
         assert (many.high - many.mean) * count**0.5 / deviation == pytest.approx(quantile, abs=3e-3)
     with pytest.raises(ConfigError, match="at least two"):
         over_seeds([1.0])
+
+
+@pytest.mark.parametrize(
+    ("tries", "successes", "k", "wanted"),
+    [
+        (5, 2, 1, 2 / 5),
+        (5, 2, 2, 1 - 3 / 10),  # 3 of the 10 pairs hold two failures
+        (5, 2, 3, 1 - 1 / 10),  # 1 of the 10 triples does not hold a success
+        (5, 2, 4, 1.0),  # there are only 3 failures
+        (4, 0, 4, 0.0),
+        (3, 3, 2, 1.0),
+    ],
+)
+def test_pass_at_k_by_hand(tries, successes, k, wanted):
+    assert pass_at_k(tries, successes, k) == pytest.approx(wanted)
+
+
+@given(st.integers(1, 8), st.data())
+def test_pass_at_k_is_the_share_of_subsets_with_a_success(tries, data):
+    successes, k = data.draw(st.integers(0, tries)), data.draw(st.integers(1, tries))
+    subsets = list(itertools.combinations([True] * successes + [False] * (tries - successes), k))
+    assert pass_at_k(tries, successes, k) == pytest.approx(sum(map(any, subsets)) / len(subsets))
+
+
+def test_pass_at_k_has_no_bias():
+    """By enumeration: of 4 tries that succeed with 0.3 each, the estimates of pass@2 are 1 - 0.7 ** 2 on average."""
+    chances = [math.comb(4, c) * 0.3**c * 0.7 ** (4 - c) for c in range(5)]
+    assert sum(chance * pass_at_k(4, c, 2) for c, chance in enumerate(chances)) == pytest.approx(1 - 0.7**2)
+    with pytest.raises(ConfigError, match="1 <= k <= tries"):
+        pass_at_k(4, 2, 5)
+
+
+def test_tries_of_a_task_count_as_one_task():
+    """Two tasks, four tries each: 4 and 0 successes; and one with a void try, which is left out."""
+    one, other = [episode(0, True)] * 4, [episode(1, False)] * 4
+    found = Evaluation([*one, *other, episode(2, True), episode(2, False, Cause.INFRA)])
+    assert found.successes == {each.task.key: share for each, share in ((one[0], 1.0), (other[0], 0.0))} | {
+        episode(2, True).task.key: 1.0
+    }
+    assert (found.success.mean, found.success.count) == (pytest.approx(2 / 3), 3)
+    alike = proportion([True, False, True])  # as if each had been tried once
+    assert (found.success.low, found.success.high) == pytest.approx((alike.low, alike.high))
+    assert found.pass_at(4).mean == 0.5 and found.pass_at(4).count == 2 and found.pass_at(5) is None
+
+
+def test_the_interval_of_tries_lies_between_those_of_tasks_and_of_tries():
+    """Four tasks, shares 1/4, 1/2, 1/2, 3/4 of four tries: variance 1/32, so 4 * 1/4 / (1/32) = 32 > 16 tries."""
+    assert mean_of_shares([0.25, 0.5, 0.5, 0.75], 16).low == proportion([True, False] * 8).low
+    # shares 0, 1/2, 1/2, 1: variance 1/8, 4 * 1/4 / (1/8) = 8 independent tries
+    assert mean_of_shares([0.0, 0.5, 0.5, 1.0], 16).low == pytest.approx(proportion([True, False] * 4).low)
+    assert mean_of_shares([1.0] * 5, 50).low == proportion([True] * 5).low
+    assert mean_of_shares([1.0, 0.0, 0.0], 3).high == pytest.approx(proportion([True, False, False]).high)

@@ -11,8 +11,8 @@ import pytest
 
 from saccade.agents.agent import Agent
 from saccade.agents.coordinates import make_codec
+from saccade.agents.engines.base import scripted
 from saccade.agents.formats import Reply
-from saccade.agents.policies import scripted
 from saccade.agents.runner import Job, Runner, RunnerConfig
 from saccade.agents.thoughts import ThoughtCheck, judged, same_thought, thoughts_right
 from saccade.envs import ENVIRONMENTS

@@ -53,6 +53,7 @@ def test_environments_are_found_by_a_word(capsys):
         (["train", "--model", "./none", "--envs", "saccade/Digits-v0", "--run", "RUN"], "config.json"),
         (["train", "--model", "x", "--envs", "saccade/Digits-v0", "--group-size", "1"], "group_size must be >= 2"),
         (["train", "--model", "x", "--envs", "saccade/Digits-v0", "--group-siz", "4"], "--group-size"),
+        (["train", "--model", "x", "--envs", "saccade/Digits-v0", "--engine", "api"], "engine 'api' is for evaluation"),
         (["eval", "--envs", "saccade/Digits-v0"], "--model is needed"),
         (["eval", "--envs", "saccade/Digits-v0", "--view", "no_goal"], "did you mean 'no-goal'"),
         (["eval", "--envs", "saccade/Digits-v0", "--view", "no-goal", "--blind"], "--blind is --view blank"),
