@@ -48,14 +48,12 @@ class Conversation(Protocol[P, C]):
 
     Attributes:
         system: what the system turn says.
-        turn: number of the next reply.
         size: width and height of the last picture seen; places in replies refer to it.
         raw: the last reply as text.
         usage: tokens of each reply so far.
     """
 
     system: str
-    turn: int
     size: tuple[int, int]
     raw: str
     usage: list[Usage]
@@ -63,6 +61,10 @@ class Conversation(Protocol[P, C]):
     @property
     def agent(self) -> Actor[P, C]:
         """Whose episode it is."""
+
+    @property
+    def turn(self) -> int:
+        """Number of the next reply."""
 
     def observe(self, observation: Observation) -> P | None:
         """Take an observation in and return the prompt; `None`, and nothing taken in, if it does not fit."""

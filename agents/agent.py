@@ -206,10 +206,6 @@ class Session:
         """What there is to train on: one sample, several where what was shown of the past has changed, or none yet."""
         return merge([ledger.sample() for ledger in (*self._earlier, self.ledger)]) if self.turn else ()
 
-    def samples(self) -> tuple[Sample, ...]:
-        """What there is to train on: one sample, or several where what was shown of the past has changed."""
-        return merge([ledger.sample() for ledger in (*self._earlier, self.ledger)])
-
     def write(self, thought: str, action: str) -> list[int]:
         """Encode a demonstrated turn as this agent would have sampled it, the stop token included."""
         text = self.agent.spell(thought, action, self._actions, self.size)

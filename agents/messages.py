@@ -23,6 +23,7 @@ from saccade.agents.formats import Reply
 from saccade.agents.trajectory import Sample
 from saccade.agents.usage import Usage
 from saccade.envs.actions import ActionFormat
+from saccade.envs.errors import ConfigError
 from saccade.envs.observation import Observation
 
 
@@ -36,6 +37,11 @@ class MessageAgent(Manner):
 
     def __init__(self, engine: APIEngine, config: AgentConfig) -> None:
         super().__init__(config)
+        if config.context.kind != "all":
+            raise ConfigError(
+                f"context.kind must be 'all' for a model behind an API, got {config.context.kind!r}: what its prompts "
+                "show is counted in tokens that only the server has"
+            )
         self.engine = engine
 
     def begin(self, env: gym.Env[Any, Any]) -> MessageSession:
