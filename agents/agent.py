@@ -16,10 +16,11 @@ import gymnasium as gym
 from saccade.agents.chat import Chat
 from saccade.agents.coordinates import make_codec
 from saccade.agents.engines.base import Completion, Engine, Prompt, SamplingParams
-from saccade.agents.formats import Reply, make_format
+from saccade.agents.formats import TYPED, Reply, make_format
 from saccade.agents.ledger import Ledger
 from saccade.envs.errors import ConfigError
 from saccade.envs.observation import Observation
+from saccade.envs.turns import MAX_ACTIONS, Turns, write_turn
 
 
 @dataclass(frozen=True)
@@ -27,7 +28,10 @@ class AgentConfig:
     """How an agent reads and writes."""
 
     reply_format: str = "think-answer"
-    """`think-answer` or `plain`."""
+    """`think-answer`, `no-think`, `plain`, `tool-call` or `json`; docs/formats.md shows each."""
+    actions_per_turn: int = 1
+    """Most actions of a reply, done in order until one ends the episode or cannot be done; for the world each is a turn
+    of its own."""
     coordinates: str = "pixels"
     """`pixels`, `thousand` or `location-tokens`: how the model writes places."""
     max_reply_tokens: int = 64
@@ -36,6 +40,8 @@ class AgentConfig:
     """Longest ledger; an observation that would not leave room for a reply ends the episode with cause `context`."""
     temperature: float = 1.0
     """Sampling temperature; 0 is greedy."""
+    thinking: str = "default"
+    """`on` or `off` for chat templates that know `enable_thinking`; `default` leaves it to them."""
     explain: bool = True
     """Whether the system turn spells out actions, reply format and coordinates after the environment's instructions."""
 
@@ -43,6 +49,13 @@ class AgentConfig:
         if self.max_context <= self.max_reply_tokens:
             raise ConfigError(
                 f"max_context must be larger than max_reply_tokens, got {self.max_context} <= {self.max_reply_tokens}"
+            )
+        if not 1 <= self.actions_per_turn <= MAX_ACTIONS:
+            raise ConfigError(f"actions_per_turn must be from 1 to {MAX_ACTIONS}, got {self.actions_per_turn}")
+        if self.reply_format in TYPED and self.coordinates == "location-tokens":
+            raise ConfigError(
+                f"reply_format {self.reply_format!r} writes places as numbers, and coordinates is 'location-tokens': "
+                "use 'pixels' or 'thousand'"
             )
 
 
@@ -57,9 +70,9 @@ class Agent:
 
     def __init__(self, engine: Engine, chat: Chat, config: AgentConfig) -> None:
         self.engine = engine
-        self.chat = chat
+        self.chat = chat.thinking(config.thinking)
         self.config = config
-        self.format = make_format(config.reply_format)
+        self.format = make_format(config.reply_format, config.actions_per_turn)
         self.codec = make_codec(config.coordinates)
 
     @property
@@ -72,8 +85,19 @@ class Agent:
             banned=self.chat.banned,
         )
 
+    def enter(self, env: gym.Env[Any, Any]) -> gym.Env[Any, Any]:
+        """The world as this agent acts in it: where a reply may hold several actions or none, in whole turns."""
+        return Turns(env, self.config.actions_per_turn) if self.format.strict else env
+
     def begin(self, env: gym.Env[Any, Any]) -> Session:
-        """Open a ledger for a new episode of `env`."""
+        """Open a ledger for a new episode of `env`.
+
+        Raises:
+            ConfigError: replies hold thoughts, which the chat template would take out of earlier turns.
+        """
+        one_turn = env.has_wrapper_attr("max_turns") and env.get_wrapper_attr("max_turns") == 1
+        if not one_turn and "</think>" in self.format.write("thought", "action"):
+            self.chat.template.require_thoughts()
         return Session(self, env)
 
     def system_text(self, env: gym.Env[Any, Any]) -> str:
@@ -81,7 +105,7 @@ class Agent:
         instructions: str = env.get_wrapper_attr("instructions")
         if not self.config.explain:
             return instructions
-        lines = [instructions, env.get_wrapper_attr("action_format").help, self.codec.help, self.format.help]
+        lines = [instructions, *self.format.explain(env.get_wrapper_attr("action_format"), self.codec.help)]
         return "\n".join(line for line in lines if line)
 
 
@@ -131,17 +155,15 @@ class Session:
         self.ledger.append_action(completion, self.turn)
         self.turn += 1
         self.raw = self.agent.chat.decode(completion.ids)
-        reply = self.agent.format.read(self.raw)
-        return Reply(
-            self.agent.codec.decode_text(reply.thought, self.size),
-            self.agent.codec.decode_action(reply.action, self._actions, self.size),
-            reply.well_formed,
-        )
+        reply, codec = self.agent.format.read(self.raw, self._actions), self.agent.codec
+        actions = [codec.decode_action(each, self._actions, self.size) for each in (reply.action, *reply.rest)]
+        action = write_turn(actions, reply.error) if self.agent.format.strict else actions[0]
+        return Reply(codec.decode_text(reply.thought, self.size), action, reply.well_formed)
 
     def write(self, thought: str, action: str) -> list[int]:
         """Encode a demonstrated turn as this agent would have sampled it, the stop token included."""
         codec = self.agent.codec
         text = self.agent.format.write(
-            codec.encode_text(thought, self.size), codec.encode_action(action, self._actions, self.size)
+            codec.encode_text(thought, self.size), codec.encode_action(action, self._actions, self.size), self._actions
         )
-        return [*self.agent.chat.encode(text), self.agent.chat.stop]
+        return self.agent.chat.reply(text)
