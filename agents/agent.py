@@ -83,6 +83,7 @@ class Agent:
             temperature=self.config.temperature,
             stop=(self.chat.stop,),
             banned=self.chat.banned,
+            pattern=self.format.pattern,
         )
 
     def enter(self, env: gym.Env[Any, Any]) -> gym.Env[Any, Any]:

@@ -206,11 +206,11 @@ class _Writer:
                 self._ids.append(special)
 
     def text(self, texts: Sequence[str]) -> None:
-        """Texts of a world, each encoded apart from the one before it."""
-        for text in texts:
-            if self._content:
+        """The texts of one part, each encoded apart from the one before it."""
+        for index, text in enumerate(texts):
+            if index:
                 self._flush()
-            self._content = text
+            self._content += text
 
     def medium(self, medium: Medium, runs: Sequence[Run]) -> None:
         """Placeholders; where there are captions, what the template writes around a medium stands around each run."""

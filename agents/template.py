@@ -1,7 +1,7 @@
 """A chat template, taken apart: what it writes around contents, and whether a conversation only grows under it.
 
     template = Template(tokenizer, {Modality.IMAGE: 151655})
-    template.turn(("text", "image"), first=True)     # ("<|im_end|>...user...", 0, "<|vision_start|>", 1, "<|vision_end|>...")
+    template.turn(("text", "image"), first=True)    # ("<|im_end|>...user...", 0, "<|vision_start|>", 1, "...")
 
 It is rendered with marks in place of contents, once for each shape of an observation, so that whatever depends on the
 kinds of its parts (their order, a space, a line break) is the template's own. Texts of worlds never pass through it.
@@ -40,6 +40,7 @@ class Template:
         head: what stands before the system text.
         lead: white space that the template writes before a reply but not in the prompt for it: replies begin with it.
         stop: the token that ends a reply.
+        listed: whether it takes contents as lists of parts, and so media.
         folds: whether the system text is put before the first observation by us, since there is no role for it.
         trims: whether texts are stripped.
         knows_thinking: whether `enable_thinking` changes what it writes.
@@ -61,7 +62,8 @@ class Template:
         self._controls = re.compile(f"({'|'.join(map(re.escape, self.specials))})")
         self._placeholders = {kind: tokenizer.convert_ids_to_tokens(token) for kind, token in placeholders.items()}
         mark = _MARK.format(0)
-        self._listed = mark in self._try([{"role": "user", "content": [{"type": "text", "text": mark}]}])
+        listed = self._try([{"role": "user", "content": [{"type": "text", "text": mark}]}])
+        self.listed = mark in listed and "'text'" not in listed  # and not Python's writing of a list
         system = [self._message("system", _SYSTEM), self._message("user", mark)]
         self.folds = _SYSTEM not in self._try(system)
         self._first = self._render(self._messages(TEXT))
@@ -103,13 +105,13 @@ class Template:
             self._turns[shape, first] = self._cut(whole[len(before) :], shape)
         return self._turns[shape, first]
 
-    def render(self, system: str, texts: Sequence[str], replies: Sequence[str] = ()) -> str:
+    def render(self, system: str, texts: Sequence[str], replies: Sequence[str] = (), **options: Any) -> str:
         """Its own rendering of a conversation of texts, up to the opening of the next reply."""
         messages = [] if self.folds else [self._message("system", system)]
         for index, text in enumerate(texts):
             messages.append(self._message("user", f"{system}\n\n{text}" if self.folds and not index else text))
             messages += [self._message("assistant", reply) for reply in replies[index : index + 1]]
-        return self._render(messages)
+        return self._render(messages, **options)
 
     def around(self, kind: str) -> tuple[str, str] | None:
         """What stands before and after the placeholder of a medium between texts; `None` where it is moved away."""
@@ -239,11 +241,11 @@ class Template:
         if first and self.folds:
             join = shape[0] == "text"
             parts[: int(join)] = [{"type": "text", "text": f"{_SYSTEM}\n\n{parts[0]['text']}" if join else _SYSTEM}]
-        content = parts if self._listed else "".join(part.get("text", "") for part in parts)
+        content = parts if self.listed else "".join(part.get("text", "") for part in parts)
         return {"role": "user", "content": content}
 
     def _message(self, role: str, text: str) -> dict[str, Any]:
-        return {"role": role, "content": [{"type": "text", "text": text}] if self._listed else text}
+        return {"role": role, "content": [{"type": "text", "text": text}] if self.listed else text}
 
     def _with(self, **options: Any) -> tuple[str, str]:
         return self._try(self._messages(TEXT), **options), self._try(self._messages(TEXT, [_REPLY]), **options)
