@@ -88,6 +88,7 @@ class Chat:
         writer = _Writer(self)
         writer.control(self.template.head)
         writer.text([system.strip() if self.template.trims_system else system])
+        writer.control(self.template.tail)
         ledger.append(Kind.SYSTEM, [token for piece in writer.finish() for token in piece.ids], turn=-1)
         return ledger
 

@@ -38,6 +38,7 @@ class Template:
         name: of the tokenizer, for messages.
         specials: ids of the control tokens, by their text.
         head: what stands before the system text.
+        tail: lines of plain text behind it, which belong to it.
         lead: white space that the template writes before a reply but not in the prompt for it: replies begin with it.
         stop: the token that ends a reply.
         listed: whether it takes contents as lists of parts, and so media.
@@ -67,7 +68,8 @@ class Template:
         system = [self._message("system", _SYSTEM), self._message("user", mark)]
         self.folds = _SYSTEM not in self._try(system)
         self._first = self._render(self._messages(TEXT))
-        self.head = self._first.split(_SYSTEM)[0]
+        self.head, _, rest = self._first.partition(_SYSTEM)
+        self.tail = "".join(self._controls.split(rest.partition(mark)[0])[0].rpartition("\n")[:2])
         self.lead, between = self._check()
         self.stop = next((text for text in self.specials if between.startswith(text)), "")
         if not self.stop:
@@ -100,7 +102,7 @@ class Template:
         """
         if (shape, first) not in self._turns:
             whole = self._render(self._messages(shape, () if first else (_REPLY,)))
-            before = f"{self.head}{_SYSTEM}" if first else f"{self._first}{self.lead}{_REPLY}"
+            before = f"{self.head}{_SYSTEM}{self.tail}" if first else f"{self._first}{self.lead}{_REPLY}"
             self._must_begin(whole, before, "an observation of other parts")
             self._turns[shape, first] = self._cut(whole[len(before) :], shape)
         return self._turns[shape, first]

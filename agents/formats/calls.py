@@ -33,11 +33,13 @@ _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,63}")
 _BRACKETS = re.compile(r'"(?:[^"\\]|\\.)*+"|[\[\]{}]', re.S)
 _SURROGATE = re.compile("[\ud800-\udfff]")
 
-_STRING = r'"([^"\\\n\r\t]|\\["\\/bfnrt])*"'
+_STRING = '"([ !#-\\[\\]-~\u00a0-\ud7ff]|\\\\["\\\\/bfnrt])*"'
+"""JSON texts without control characters; the other patterns are as narrow as a forced format needs."""
 _SCALAR = rf"({_STRING}|-?(0|[1-9][0-9]{{0,8}})(\.[0-9]{{1,8}})?|true|false)"
 _VALUE = rf"({_SCALAR}|\[({_SCALAR}(, {_SCALAR})*)?\])"
-_ARGUMENT = rf'"[a-z_]+": {_VALUE}'
-_CALL = rf'\{{"name": "[a-z_]+", "arguments": \{{({_ARGUMENT}(, {_ARGUMENT})*)?\}}\}}'
+_WORD = "[a-z_][a-z0-9_]{0,31}"
+_ARGUMENT = rf'"{_WORD}": {_VALUE}'
+_CALL = rf'\{{"name": "{_WORD}", "arguments": \{{({_ARGUMENT}(, {_ARGUMENT})*)?\}}\}}'
 
 TYPES: dict[str, dict[str, Any]] = {
     "x": {"type": "integer"},

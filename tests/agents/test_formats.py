@@ -79,31 +79,12 @@ def test_reading_never_raises(name, text):
 
 
 @pytest.mark.parametrize("name", FORMATS)
-@pytest.mark.parametrize(
-    "text",
-    [
-        " ",
-        "x",
-        "<",
-        "[",
-        "{",
-        '{"a":',
-        '"',
-        "\\",
-        "<think>",
-        "<answer>",
-        "<answer></answer>",
-        "<tool_call>",
-        "<tool_call>{}</tool_call>",
-        '{"name": "x", "arguments": {}}',
-    ],
-)
+@pytest.mark.parametrize("text", [" ", "<", "[", '{"a":', "<think>", "<answer></answer>", "<tool_call>{}</tool_call>"])
 def test_a_megabyte_is_read_in_linear_time(name, text):
     whole = text * (1_000_000 // len(text))
     started = time.process_time()
-    for limit in (1, 3):
-        for odd in (whole, f"<answer>{whole}", f"<tool_call>{whole}</tool_call>", f'{{"thought": "{whole}'):
-            make_format(name, limit).read(odd, VERBS)
+    for odd in (whole, f"<answer>{whole}", f"<tool_call>{whole}</tool_call>", f'{{"thought": "{whole}'):
+        make_format(name, 3).read(odd, VERBS)
     assert time.process_time() - started < 20  # quadratic time would be hours
 
 
@@ -130,7 +111,7 @@ def test_free_answers_are_read_again(name, answer):
 @pytest.mark.parametrize("name", [name for name in FORMATS if name != "plain"])
 @pytest.mark.parametrize("limit", [1, 3])
 @given(data=st.data())
-@settings(max_examples=30)
+@settings(max_examples=8)
 def test_the_forced_pattern_allows_only_what_is_well_formed(name, limit, data):
     form = make_format(name, limit)
     assert re.fullmatch(form.pattern, form.write("a circle", "click(3, 4)", VERBS))
@@ -242,12 +223,12 @@ def test_demonstrations_replays_and_lessons_work_in_every_format(speaker, walk, 
 
 def test_sampled_nonsense_is_feedback_and_can_be_verified(speaker, walk, tmp_path):
     """A random model in every format: no reply ends a run, and every episode can be executed again."""
-    speaker = Agent(speaker.engine, speaker.chat, replace(speaker.config, max_reply_tokens=600, temperature=1.0))
+    speaker = Agent(speaker.engine, speaker.chat, replace(speaker.config, max_reply_tokens=60, temperature=1.0))
     # Nearly every token ends the reply, or is a letter.
     chat = speaker.chat
     chat.banned = tuple(sorted(set(range(chat.vocabulary)) - {chat.stop, *chat.encode("<answer>x\n{}</answer>")}))
     runner = Runner(speaker)
-    done = runner.run([Job(walk.task(seed)) for seed in range(3)])
+    done = runner.run([Job(walk.task(seed)) for seed in range(2)])
     runner.close()
     with ReplayStore.create(tmp_path / "replay", run_id="r") as store:
         for each in done:

@@ -142,7 +142,7 @@ def rendered(chat, system, turns, replies):
 
 @pytest.mark.parametrize("name", ACCEPTED)
 @given(data=st.data())
-@settings(max_examples=25)
+@settings(max_examples=12)
 def test_the_ledger_equals_the_templates_rendering_at_every_turn(chats, name, data):
     chat = chats(name)
     pictures = st.builds(white, *[st.integers(16, 64)] * 2)
@@ -192,8 +192,9 @@ def test_what_cannot_be_used_is_refused_with_the_reason(chats, name, why):
 
 
 def test_qwen3_takes_thoughts_out_of_earlier_turns(chats):
+    assert chats("qwen3_vl").template.keeps_thoughts
     chat = chats("qwen3")
-    assert not chat.template.keeps_thoughts and chats("qwen3_vl").template.keeps_thoughts
+    assert not chat.template.keeps_thoughts
     with pytest.raises(ConfigError, match=r"takes the thoughts out of earlier turns: .* first '<think>', then"):
         chat.template.require_thoughts()
 
