@@ -59,6 +59,7 @@ class Template:
         self._tokenizer = tokenizer
         self._options: dict[str, Any] = {} if thinking is None else {"enable_thinking": thinking}
         self._turns: dict[tuple[Shape, bool], tuple[str | int, ...]] = {}
+        self._cuts: dict[str, list[str]] = {}
         self.specials = special_tokens(tokenizer)
         self._controls = re.compile(f"({'|'.join(map(re.escape, self.specials))})")
         self._placeholders = {kind: tokenizer.convert_ids_to_tokens(token) for kind, token in placeholders.items()}
@@ -123,8 +124,10 @@ class Template:
         return None
 
     def split(self, text: str) -> list[str]:
-        """Text of the template cut at its control tokens."""
-        return [piece for piece in self._controls.split(text) if piece]
+        """Text of the template cut at its control tokens, remembered."""
+        if text not in self._cuts:
+            self._cuts[text] = [piece for piece in self._controls.split(text) if piece]
+        return self._cuts[text]
 
     def require_thoughts(self) -> None:
         """Refuse a template that takes thoughts out of earlier turns, before episodes of several turns."""

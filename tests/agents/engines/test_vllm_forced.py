@@ -55,7 +55,7 @@ def test_a_random_model_keeps_to_its_format_and_the_learner_sees_another_distrib
     agent = Agent(engine, chat, replace(config, reply_format=name, actions_per_turn=limit))
     drawn = ask(agent, 12)
     ended = [chat.decode(reply.ids) for _, reply in drawn if reply.stop_reason is StopReason.STOP]
-    assert len(ended) >= 3
+    assert ended
     for text in ended:
         read = agent.format.read(text)
         told = "call {" in read.error or "twice" in read.error  # the frame is forced, the world's names are not
