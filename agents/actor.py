@@ -29,6 +29,9 @@ class Actor(Protocol[P, C]):
     format: ReplyFormat
     codec: CoordinateCodec
 
+    def enter(self, env: gym.Env[Any, Any]) -> gym.Env[Any, Any]:
+        """The world as this agent acts in it."""
+
     def begin(self, env: gym.Env[Any, Any]) -> Conversation[P, C]:
         """Open a new episode of `env`."""
 

@@ -18,13 +18,14 @@ from saccade.agents.chat import Chat
 from saccade.agents.context import ContextConfig, Turn, View, make_context
 from saccade.agents.coordinates import make_codec
 from saccade.agents.engines.base import Completion, Engine, Prompt, SamplingParams, scripted
-from saccade.agents.formats import Reply, make_format
+from saccade.agents.formats import TYPED, Reply, make_format
 from saccade.agents.ledger import Kind, Ledger
 from saccade.agents.trajectory import Sample, merge
 from saccade.agents.usage import Usage
 from saccade.envs.actions import ActionFormat
 from saccade.envs.errors import ConfigError
 from saccade.envs.observation import Observation
+from saccade.envs.turns import MAX_ACTIONS, Turns, write_turn
 
 
 @dataclass(frozen=True)
@@ -32,7 +33,10 @@ class AgentConfig:
     """How an agent reads and writes."""
 
     reply_format: str = "think-answer"
-    """`think-answer` or `plain`."""
+    """`think-answer`, `no-think`, `plain`, `tool-call` or `json`; docs/formats.md shows each."""
+    actions_per_turn: int = 1
+    """Most actions of a reply, done in order until one ends the episode or cannot be done; for the world each is a turn
+    of its own."""
     coordinates: str = "pixels"
     """`pixels`, `thousand` or `location-tokens`: how the model writes places."""
     max_reply_tokens: int = 64
@@ -44,6 +48,8 @@ class AgentConfig:
     """What of the past a prompt shows."""
     temperature: float = 1.0
     """Sampling temperature; 0 is greedy."""
+    thinking: str = "default"
+    """`on` or `off` for chat templates that know `enable_thinking`; `default` leaves it to them."""
     explain: bool = True
     """Whether the system turn spells out actions, reply format and coordinates after the environment's instructions."""
 
@@ -51,6 +57,13 @@ class AgentConfig:
         if self.max_context <= self.max_reply_tokens:
             raise ConfigError(
                 f"max_context must be larger than max_reply_tokens, got {self.max_context} <= {self.max_reply_tokens}"
+            )
+        if not 1 <= self.actions_per_turn <= MAX_ACTIONS:
+            raise ConfigError(f"actions_per_turn must be from 1 to {MAX_ACTIONS}, got {self.actions_per_turn}")
+        if self.reply_format in TYPED and self.coordinates == "location-tokens":
+            raise ConfigError(
+                f"reply_format {self.reply_format!r} writes places as numbers, and coordinates is 'location-tokens': "
+                "use 'pixels' or 'thousand'"
             )
         room = self.max_context - self.max_reply_tokens
         if self.context.tokens > room:
@@ -74,8 +87,12 @@ class Manner:
 
     def __init__(self, config: AgentConfig) -> None:
         self.config = config
-        self.format = make_format(config.reply_format)
+        self.format = make_format(config.reply_format, config.actions_per_turn)
         self.codec = make_codec(config.coordinates)
+
+    def enter(self, env: gym.Env[Any, Any]) -> gym.Env[Any, Any]:
+        """The world as this agent acts in it: where a reply may hold several actions or none, in whole turns."""
+        return Turns(env, self.config.actions_per_turn) if self.format.strict else env
 
     def system_text(self, env: gym.Env[Any, Any]) -> str:
         """What the system turn says."""
@@ -86,20 +103,19 @@ class Manner:
 
     def helps(self, actions: ActionFormat) -> list[str]:
         """What the system turn explains, in lines: actions, places, the form of a reply."""
-        return [actions.help, self.codec.help, self.format.help]
+        return self.format.explain(actions, self.codec.help)
 
     def read(self, raw: str, actions: ActionFormat, size: tuple[int, int]) -> Reply:
         """A reply taken apart, its places in pixels of a picture of `size`."""
-        reply = self.format.read(raw)
-        return Reply(
-            self.codec.decode_text(reply.thought, size),
-            self.codec.decode_action(reply.action, actions, size),
-            reply.well_formed,
-        )
+        reply = self.format.read(raw, actions)
+        said = [self.codec.decode_action(each, actions, size) for each in (reply.action, *reply.rest)]
+        action = write_turn(said, reply.error) if self.format.strict else said[0]
+        return Reply(self.codec.decode_text(reply.thought, size), action, reply.well_formed)
 
     def spell(self, thought: str, action: str, actions: ActionFormat, size: tuple[int, int]) -> str:
         """The reply that `read` would take apart into this thought and this action."""
-        return self.format.write(self.codec.encode_text(thought, size), self.codec.encode_action(action, actions, size))
+        said = self.codec.encode_action(action, actions, size)
+        return self.format.write(self.codec.encode_text(thought, size), said, actions)
 
 
 class Agent(Manner):
@@ -114,7 +130,7 @@ class Agent(Manner):
     def __init__(self, engine: Engine, chat: Chat, config: AgentConfig) -> None:
         super().__init__(config)
         self.engine = engine
-        self.chat = chat
+        self.chat = chat.thinking(config.thinking)
         self.context = make_context(config.context)
 
     @property
@@ -125,10 +141,18 @@ class Agent(Manner):
             temperature=self.config.temperature,
             stop=(self.chat.stop,),
             banned=self.chat.banned,
+            pattern=self.format.pattern,
         )
 
     def begin(self, env: gym.Env[Any, Any]) -> Session:
-        """Open a ledger for a new episode of `env`."""
+        """Open a ledger for a new episode of `env`.
+
+        Raises:
+            ConfigError: replies hold thoughts, which the chat template would take out of earlier turns.
+        """
+        one_turn = env.has_wrapper_attr("max_turns") and env.get_wrapper_attr("max_turns") == 1
+        if not one_turn and "</think>" in self.format.write("thought", "action"):
+            self.chat.template.require_thoughts()
         return Session(self, env)
 
     def helps(self, actions: ActionFormat) -> list[str]:
@@ -210,7 +234,7 @@ class Session:
         """Encode a demonstrated turn as this agent would have sampled it, the stop token included."""
         text = self.agent.spell(thought, action, self._actions, self.size)
         said = self.agent.codec.encode_action(action, self._actions, self.size)
-        return [*self.agent.chat.encode(self.agent.context.write(text, said)), self.agent.chat.stop]
+        return self.agent.chat.reply(self.agent.context.write(text, said))
 
     def script(self, thought: str, action: str, prompt: Prompt) -> Completion:
         """A completion that says this, in pixels."""

@@ -1,8 +1,8 @@
 """Exact token building for any chat template whose rendering only grows.
 
-The pieces between contents (who speaks, where a turn ends) are taken from differences of rendered templates, once.
-World text is encoded apart from them with special tokens switched off, so no page and no question can forge a turn or
-a placeholder; sampled replies are never encoded at all.
+What stands between contents (who speaks, where a turn ends) is the template's own (`agents/template.py`). World text is
+encoded with special tokens switched off, so no page and no question can forge a turn or a placeholder; sampled replies
+are never encoded at all.
 
     chat = Chat.from_pretrained(path)
     ledger = chat.open("Click what is asked for.")
@@ -20,10 +20,12 @@ from typing import Any
 from saccade.agents.ledger import Kind, Ledger
 from saccade.agents.media import Media, Run
 from saccade.agents.modality import Medium, Modality, modality_of
+from saccade.agents.template import TEXT, Template
 from saccade.envs.errors import ConfigError
 from saccade.envs.observation import Observation, Text
 
-_S, _U, _R, _V = "saccadesystem", "saccadefirst", "saccadereply", "saccadesecond"
+THINKING: dict[str, bool | None] = {"default": None, "on": True, "off": False}
+"""What `enable_thinking` is set to, for templates that know it."""
 
 
 @dataclass(frozen=True)
@@ -36,49 +38,32 @@ class _Piece:
 
 
 class Chat:
-    """A tokenizer, its chat template taken apart, and the media processors of one model.
+    """A tokenizer, its chat template, and the media processors of one model.
 
     Args:
         tokenizer: a Hugging Face tokenizer with a chat template.
         media: the processors; without any for a text-only model.
         vocabulary: rows of the model's output, where it is padded beyond the tokenizer.
+        thinking: `on` and `off` set `enable_thinking`; `default` leaves it to the template.
 
     Raises:
-        ConfigError: the template is not append-only, or the tokenizer has no end-of-turn token.
+        ConfigError: the template is not append-only, ends a reply with no control token, or writes no pictures.
     """
 
-    def __init__(self, tokenizer: Any, media: Media, vocabulary: int | None = None) -> None:
+    def __init__(self, tokenizer: Any, media: Media, vocabulary: int | None = None, thinking: str = "default") -> None:
+        if thinking not in THINKING:
+            raise ConfigError(f"thinking must be one of {', '.join(THINKING)}, got {thinking!r}")
         self.tokenizer = tokenizer
         self.vocabulary = vocabulary or len(tokenizer)
         self.media = media
-        name = getattr(tokenizer, "name_or_path", "") or "the tokenizer"
-        if not getattr(tokenizer, "chat_template", None):
-            raise ConfigError(f"{name} has no chat template: use an instruction-tuned checkpoint")
         self._encoded = lru_cache(maxsize=1024)(self._encode)  # a context policy shows the same text turn after turn
-        self._listed = _U in self._render([("user", _U)], listed=True)
-        first = self._render([("system", _S), ("user", _U)], generate=True)
-        second = self._render([("system", _S), ("user", _U), ("assistant", _R), ("user", _V)], generate=True)
-        if not second.startswith(first) or second.count(_R) != 1 or first.count(_S) != 1:
-            raise ConfigError(
-                f"the chat template of {name} is not append-only: rendering more turns changes earlier ones, so the "
-                "sampled tokens would differ from the trained ones; use a template without history rewriting"
-            )
-        before_system, rest = first.split(_S)
-        after_system, after_user = rest.split(_U)
-        between, last = second[len(first) :].removeprefix(_R).split(_V)
-        if last != after_user:
-            raise ConfigError(f"the chat template of {name} closes its second user turn differently from its first")
-        self._before_system = self._control(before_system)
-        self._after_system = self._control(after_system)
-        self._after_user = self._control(after_user)
-        self._between = self._control(between)
-        if not self._between or self._between[0] not in tokenizer.all_special_ids:
-            raise ConfigError(
-                f"the chat template of {name} ends a reply with no special token: sampling could not stop"
-            )
-        self.stop = self._between[0]
-        self._around = {modality: self._wrapping(modality) for modality in media.processors}
+        self.template = Template(tokenizer, media.placeholders, THINKING[thinking])
+        self.stop = self.template.specials[self.template.stop]
+        if Modality.IMAGE in media.processors and not self.template.writes(Modality.IMAGE):
+            token = tokenizer.convert_ids_to_tokens(media.placeholders[Modality.IMAGE])
+            raise ConfigError(f"the chat template must write one {token} for a picture, and does not")
         self.banned = self._never_sampled()
+        self._must_agree()
 
     @classmethod
     def from_pretrained(cls, path: str | Path) -> Chat:
@@ -94,11 +79,18 @@ class Chat:
         self.tokenizer.save_pretrained(path)
         self.media.save_pretrained(path)
 
+    def thinking(self, mode: str) -> Chat:
+        """The same chat with `enable_thinking` set; itself for `default`."""
+        return self if mode == "default" else Chat(self.tokenizer, self.media, self.vocabulary, mode)
+
     def open(self, system: str) -> Ledger:
-        """A ledger that holds the system turn and opens the first user turn."""
+        """A ledger that holds the system text."""
         ledger = Ledger(self.media.placeholders, self.banned)
-        ids = [*self._before_system, *self.encode(system), *self._after_system]
-        ledger.append(Kind.SYSTEM, ids, turn=-1)
+        writer = _Writer(self)
+        writer.control(self.template.head)
+        writer.text([system.strip() if self.template.trims_system else system])
+        writer.control(self.template.tail)
+        ledger.append(Kind.SYSTEM, [token for piece in writer.finish() for token in piece.ids], turn=-1)
         return ledger
 
     def cost(self, ledger: Ledger, observation: Observation) -> int:
@@ -117,6 +109,10 @@ class Chat:
         """Plain text into ids; strings of special tokens are spelled out, not obeyed."""
         return list(self._encoded(text))
 
+    def reply(self, text: str) -> list[int]:
+        """A reply as the model would write it, its end included; for demonstrations."""
+        return [*self.encode(f"{self.template.lead}{text}"), self.stop]
+
     def decode(self, ids: tuple[int, ...] | list[int]) -> str:
         """Ids into text, without the end-of-turn token."""
         kept = [token for token in ids if token != self.stop]
@@ -127,74 +123,118 @@ class Chat:
         """Each token as a string, for people."""
         return [self.tokenizer.decode([token], clean_up_tokenization_spaces=False) for token in ids]
 
+    def control(self, text: str) -> list[int]:
+        """Text of the template into ids, control tokens obeyed."""
+        ids: list[int] = []
+        for piece in self.template.split(text):
+            special = self.template.specials.get(piece)
+            ids += self.encode(piece) if special is None else [special]
+        return ids
+
     def _content(self, ledger: Ledger, observation: Observation) -> list[_Piece]:
         """Pieces to append: text, and media with their placeholders."""
-        ids: list[int] = []
-        if ledger.spans[-1].kind in (Kind.ACTION, Kind.REPLY):
-            ids += self._between[1:] if ledger.ids[-1] == self.stop else self._between
-        out: list[_Piece] = []
-        previous: Any = None
+        parts: list[list[str] | Medium] = []
         for part in observation.parts:
-            if isinstance(part, Text):
-                ids += self.encode(f"\n{part.text}" if isinstance(previous, Text) else part.text)
+            if not isinstance(part, Text):
+                parts.append(part)
+            elif parts and isinstance(parts[-1], list):
+                parts[-1].append(f"\n{part.text}")
             else:
-                runs = self.media.process(part).runs
-                before, own, after = self._spell(modality_of(part), runs)
-                out += [_Piece(ids + before), _Piece(own, part, sum(run.tokens for run in runs))]
-                ids = list(after)
-            previous = part
-        out.append(_Piece(ids + self._after_user))
-        return out
-
-    def _spell(self, modality: Modality, runs: Sequence[Run]) -> tuple[list[int], list[int], list[int]]:
-        """Ids before the first placeholder of a medium, those up to its last, those after it."""
-        around = self._around[modality]
-        if around is None:
-            raise ConfigError(f"the environment shows {modality}, for which the model's chat template writes nothing")
-        before, after = around
-        out: list[int] = []
-        for run in runs:
-            caption = self.encode(run.caption) if run.caption else []
-            out += [*caption, *before, *[self.media.placeholders[modality]] * run.tokens, *after]
-        head, tail = out.index(self.media.placeholders[modality]), len(out) - len(after)
-        return out[:head], out[head:tail], out[tail:]
+                parts.append([part.text])
+        shape = tuple("text" if isinstance(part, list) else str(modality_of(part)) for part in parts)
+        runs = {index: self.media.process(part).runs for index, part in enumerate(parts) if not isinstance(part, list)}
+        first = ledger.spans[-1].kind not in (Kind.ACTION, Kind.REPLY)
+        pieces = list(self.template.turn(shape or TEXT, first))
+        if not first and ledger.ids[-1] == self.stop:
+            pieces[0] = str(pieces[0]).removeprefix(self.template.stop)
+        writer = _Writer(self)
+        for piece in pieces:
+            if isinstance(piece, str):
+                writer.control(piece)
+                continue
+            shown = parts[piece] if parts else [""]
+            if isinstance(shown, list):
+                writer.text(["".join(shown).strip()] if self.template.trims else shown)
+            else:
+                writer.medium(shown, runs[piece])
+        return writer.finish()
 
     def _encode(self, text: str) -> tuple[int, ...]:
         return tuple(self.tokenizer(text, add_special_tokens=False, split_special_tokens=True)["input_ids"])
 
-    def _render(self, turns: list[tuple[str, str]], generate: bool = False, listed: bool | None = None) -> str:
-        as_list = self._listed if listed is None else listed
-        messages = [
-            {"role": role, "content": [{"type": "text", "text": text}] if as_list else text} for role, text in turns
-        ]
-        return self._apply(messages, generate)
-
-    def _apply(self, messages: list[dict[str, Any]], generate: bool) -> str:
-        text: str = self.tokenizer.apply_chat_template(messages, tokenize=False, add_generation_prompt=generate)
-        return text
-
-    def _control(self, text: str) -> list[int]:
-        ids: list[int] = self.tokenizer(text, add_special_tokens=False, split_special_tokens=False)["input_ids"]
-        return ids
-
-    def _wrapping(self, modality: Modality) -> tuple[list[int], list[int]] | None:
-        """What the template writes before and after the placeholder of a medium; `None` where it knows none."""
-        content = [{"type": "text", "text": _U}, {"type": str(modality)}, {"type": "text", "text": _V}]
-        rendered = self._apply([{"role": "user", "content": content}], generate=False)
-        ids = self._control(rendered.split(_U)[1].split(_V)[0])
-        token = self.media.placeholders[modality]
-        if ids.count(token) == 1:
-            at = ids.index(token)
-            return ids[:at], ids[at + 1 :]
-        if modality is Modality.IMAGE:
-            name = self.tokenizer.convert_ids_to_tokens(token)
-            raise ConfigError(f"the chat template must write one {name} for a picture, it writes {ids.count(token)}")
-        return None
+    def _must_agree(self) -> None:
+        """Refuse a tokenizer that writes our pieces otherwise than the template's whole text."""
+        ledger = self.open("Look here.")
+        self.observe(ledger, Observation.of("What is it?"), 0)
+        whole = self.template.render("Look here.", ["What is it?"])
+        ids = self.tokenizer(whole, add_special_tokens=False, split_special_tokens=False)["input_ids"]
+        if ledger.ids != ids:
+            raise ConfigError(
+                f"{self.template.name} encodes the pieces of its chat template otherwise than the whole: "
+                f"{self.pieces(ledger.ids)}, and not {self.pieces(ids)}"
+            )
 
     def _never_sampled(self) -> tuple[int, ...]:
         """Control tokens and padding rows of the vocabulary, except the token that ends a reply."""
-        special = set(self.tokenizer.all_special_ids) | {
-            index for index, token in self.tokenizer.added_tokens_decoder.items() if token.special
-        }
+        special = set(self.template.specials.values())
         padding = set(range(len(self.tokenizer), self.vocabulary))
         return tuple(sorted((special | padding | set(self.media.placeholders.values())) - {self.stop}))
+
+
+class _Writer:
+    """Joins what the template writes with contents, so that plain text beside a content is encoded with it."""
+
+    def __init__(self, chat: Chat) -> None:
+        self._chat = chat
+        self._pieces: list[_Piece] = []
+        self._ids: list[int] = []
+        self._plain = ""  # text of the template, not yet encoded
+        self._content = ""  # text of a world behind it
+
+    def control(self, text: str) -> None:
+        """Text of the template."""
+        for piece in self._chat.template.split(text):
+            special = self._chat.template.specials.get(piece)
+            if special is None and self._content:
+                self._content += piece
+            elif special is None:
+                self._plain += piece
+            else:
+                self._flush()
+                self._ids.append(special)
+
+    def text(self, texts: Sequence[str]) -> None:
+        """The texts of one part, each encoded apart from the one before it."""
+        for index, text in enumerate(texts):
+            if index:
+                self._flush()
+            self._content += text
+
+    def medium(self, medium: Medium, runs: Sequence[Run]) -> None:
+        """Placeholders; where there are captions, what the template writes around a medium stands around each run."""
+        self._flush()
+        chat, kind = self._chat, modality_of(medium)
+        token = chat.media.placeholders[kind]
+        own = [token] * runs[0].tokens
+        if len(runs) > 1 or runs[0].caption:
+            around = chat.template.around(kind)
+            if around is None:
+                raise ConfigError(f"the model's chat template moves {kind} away from the text beside it")
+            before, after = map(chat.control, around)
+            self._ids = [*self._ids[: len(self._ids) - len(before)], *chat.encode(runs[0].caption), *before]
+            for run in runs[1:]:
+                own += [*after, *chat.encode(run.caption), *before, *[token] * run.tokens]
+        self._pieces += [*self._rest(), _Piece(own, medium, sum(run.tokens for run in runs))]
+
+    def finish(self) -> list[_Piece]:
+        """All that was written; the last piece is text."""
+        self._flush()
+        return [*self._pieces, *self._rest()]
+
+    def _flush(self) -> None:
+        self._ids += self._chat.encode(self._plain + self._content)
+        self._plain = self._content = ""
+
+    def _rest(self) -> list[_Piece]:
+        ids, self._ids = self._ids, []
+        return [_Piece(ids)] if ids else []

@@ -33,6 +33,7 @@ from saccade.agents.thoughts import KEY, ThoughtCheck
 from saccade.agents.trajectory import Trajectory
 from saccade.agents.worker import Worker
 from saccade.agents.worlds import RemoteWorld, WorldProcesses, cores, lives_apart
+from saccade.envs import turns
 from saccade.envs.episode import Cause, Episode, Step
 from saccade.envs.errors import ConfigError, MediaError, WorldFailure
 from saccade.envs.observation import Observation
@@ -113,7 +114,7 @@ class Runner:
         self.agent = agent
         self.config = config or RunnerConfig()
         self.policy = policy
-        self.wrap = wrap or (lambda env: env)
+        self.wrap = lambda env: agent.enter(wrap(env) if wrap else env)
         self.show_final = show_final
         self._slots: list[_Slot] = []
         workers = cores() if self.config.workers is None else self.config.workers
@@ -328,13 +329,18 @@ class _Record:
             success=success,
             group=job.group or job.task.key,
             failure=failure,
-            info=(info or {}) | ({KEY: self.thoughts_right} if compared else {}),
+            info=(info or {}) | ({KEY: self.thoughts_right} if compared else {}) | self._turns(),
         )
         if self.show_final and self.session and final is not None and episode.rule.bootstrapped:
             with suppress(MediaError):  # what cannot be shown has no value, as what does not fit
                 self.session.show_final(final)
         samples, usage = (self.session.samples(), tuple(self.session.usage)) if self.session else ((), ())
         return Trajectory(episode, samples, self.key, tuple(self.well_formed), usage)
+
+    def _turns(self) -> dict[str, int]:
+        """What a replay must know to execute actions that are whole turns."""
+        agent = self.session.agent if self.session else None
+        return {turns.KEY: agent.config.actions_per_turn} if agent and agent.format.strict else {}
 
 
 class _Slot:

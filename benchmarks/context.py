@@ -23,9 +23,9 @@ from page import markdown_table, write_section
 
 from saccade.agents.agent import Agent, AgentConfig
 from saccade.agents.context import ContextConfig
+from saccade.agents.engines.base import scripted
 from saccade.agents.engines.transformers import TransformersEngine
 from saccade.agents.load import load_model
-from saccade.agents.policies import scripted
 from saccade.envs.episode import Lesson
 from saccade.envs.task import TaskSource
 

@@ -100,6 +100,11 @@ class TrainConfig:
                 "engine 'vllm' promises no equal bits, and deterministic is on: switch it off (deterministic=False, "
                 "--no-deterministic), or use engine='transformers'"
             )
+        if self.engine == "vllm" and self.vllm.forced_format:
+            raise ConfigError(
+                "vllm.forced_format is on: a forced reply is drawn from a distribution that the learner does not "
+                "compute, so its gradient would be wrong; switch it off for training, and use it with `saccade eval`"
+            )
         make_estimator(self.advantage)
         self._check_critic()
         check_weights(self.rewards)

@@ -37,6 +37,7 @@ def examine(model: str | None, env: str | None, console: Console) -> bool:
     if env is not None:
         checks["environment"] = partial(world, env)
     if model is not None:
+        checks["template"] = partial(template, model)
         checks["model"] = partial(model_and_env, model, env or "saccade/Shapes-v0")
     healthy = True
     for name, check in checks.items():
@@ -97,6 +98,15 @@ def world(text: str) -> str:
     finally:
         env.close()
     return f"{source}: ready in {ready:.2f} s, its demonstration succeeds"
+
+
+def template(model: str) -> str:
+    """What the chat template of a model can do, and how its agent writes."""
+    from saccade.agents.load import load_chat, saved_agent_config
+
+    config = saved_agent_config(model)
+    chat = load_chat(model).thinking(config.thinking)
+    return f"{chat.template.summary}; replies in {config.reply_format}"
 
 
 def model_and_env(model: str, text: str) -> str:

@@ -63,8 +63,7 @@ class Tutor:
         chat = self.agent.chat
         ledger: Ledger = chat.open(CAPTION_REQUEST)
         chat.observe(ledger, Observation.of(image), turn=0)
-        ids = [*chat.encode(self.agent.format.write("", text)), chat.stop]
-        ledger.append_action(scripted(ids, ledger.prompt()), turn=0)
+        ledger.append_action(scripted(chat.reply(self.agent.format.write("", text)), ledger.prompt()), turn=0)
         return ledger.sample()
 
 

@@ -39,12 +39,14 @@ class SamplingParams:
         temperature: divides the logits; 0 takes the most probable token (log-probabilities are then those at 1).
         stop: token ids that end a reply; they belong to it.
         banned: token ids that are never sampled and have probability 0 on both sides.
+        pattern: a regular expression that well-formed replies match; only an engine that is told to forces it.
     """
 
     max_tokens: int = 64
     temperature: float = 1.0
     stop: tuple[int, ...] = ()
     banned: tuple[int, ...] = ()
+    pattern: str = ""
 
     def __post_init__(self) -> None:
         if self.max_tokens < 1:

@@ -70,6 +70,9 @@ class VLLMEngineConfig:
     """Longest time of a start."""
     retries: int = 1
     """How often a reply that was lost with the engine is asked for again."""
+    forced_format: bool = False
+    """Whether only replies that follow the agent's format can be drawn (vLLM's structured outputs). Not for training:
+    their log-probabilities are those of the forced distribution, which the learner does not compute."""
     options: str = ""
     """Further arguments of vLLM's `EngineArgs` as JSON, such as `{"enable_expert_parallel": true}`."""
 
@@ -129,7 +132,7 @@ class VLLMEngine:
     async def generate(self, prompt: Prompt, params: SamplingParams, seed: int, key: str) -> Completion:
         """Draw one reply; `key` plays no part, since vLLM promises no order."""
         found = engine_input(prompt, self._media)
-        settings = sampling_params(params, seed, self._vocabulary)
+        settings = sampling_params(params, seed, self._vocabulary, self.config.forced_format)
         completion: Completion | None = None
         for _ in range(1 + self.config.retries):
             completion = await self._draw(self._running(), Request(found, settings))

@@ -51,10 +51,20 @@ def engine_input(prompt: Prompt, media: Media) -> Any:
     )
 
 
-def sampling_params(params: SamplingParams, seed: int, vocabulary: int) -> vllm.SamplingParams:
-    """Our sampling settings as vLLM's: the whole distribution, without banned tokens, and only our stops."""
+def sampling_params(params: SamplingParams, seed: int, vocabulary: int, forced: bool = False) -> vllm.SamplingParams:
+    """Our sampling settings as vLLM's: the whole distribution, without banned tokens, and only our stops.
+
+    Args:
+        params: our settings.
+        seed: names the random numbers.
+        vocabulary: rows of the model's output.
+        forced: whether the reply must match `params.pattern`.
+    """
     import vllm
-    from vllm.sampling_params import RequestOutputKind
+    from vllm.sampling_params import RequestOutputKind, StructuredOutputsParams
+
+    if forced and not params.pattern:
+        raise ConfigError("forced_format has nothing to force: in reply_format 'plain' every reply is well formed")
 
     if 0 < params.temperature < COLDEST:
         raise ConfigError(
@@ -70,6 +80,7 @@ def sampling_params(params: SamplingParams, seed: int, vocabulary: int) -> vllm.
         logprobs=0,  # of the sampled token only
         detokenize=False,
         output_kind=RequestOutputKind.FINAL_ONLY,
+        structured_outputs=StructuredOutputsParams(regex=params.pattern) if forced else None,
     )
 
 

@@ -13,6 +13,7 @@ import gymnasium as gym
 
 from saccade.envs.actions import ActionFormat, ActionSet, Call, Param, Verb, X, Y
 from saccade.envs.errors import ActionError
+from saccade.envs.turns import read_turn
 
 Points = list[list[float]]
 
@@ -26,9 +27,11 @@ USUAL = ActionSet(
 
 
 def points(action: str | None, env_id: str) -> Points:
-    """Pixels `[x, y]` that an action names, in order: none, one for a click, two for a drag."""
-    if action is None:
-        return []
+    """Pixels `[x, y]` that the actions of a turn name, in order: none, one for a click, two for a drag."""
+    return [] if action is None else [place for each in read_turn(action).actions for place in _places(each, env_id)]
+
+
+def _places(action: str, env_id: str) -> Points:
     for actions in (_action_set(env_id), USUAL):
         if actions is not None:
             try:

@@ -12,7 +12,7 @@ import pytest
 from saccade.agents.agent import Agent
 from saccade.agents.coordinates import make_codec
 from saccade.agents.engines.base import scripted
-from saccade.agents.formats import Reply
+from saccade.agents.formats import FREE, Reply
 from saccade.agents.runner import Job, Runner, RunnerConfig
 from saccade.agents.thoughts import ThoughtCheck, judged, same_thought, thoughts_right
 from saccade.envs import ENVIRONMENTS
@@ -61,15 +61,15 @@ def test_the_tolerance_is_a_share_of_the_picture():
 class Fixed:
     """A reply format that reads the same thought and action from every reply."""
 
-    help, tags = "", ()
+    strict, pattern = False, ""
 
     def __init__(self, thought):
         self.thought = thought
 
-    def read(self, text):
+    def read(self, text, actions=FREE):
         return Reply(self.thought, "x", True)
 
-    def write(self, thought, action):
+    def write(self, thought, action, actions=FREE):
         return action
 
 

