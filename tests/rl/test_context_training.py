@@ -31,7 +31,7 @@ def trainer(tiny_path, tmp_path):
             run=str(tmp_path / run),
             steps=2,
             tasks_per_step=2,
-            group_size=2,
+            group_size=3,
             eval_tasks=2,
             checkpoint_every=1,
             rewards={"task": 1.0, "brevity": 1.0},
@@ -60,14 +60,15 @@ def stored(folder):
 def test_a_run_learns_is_stored_and_resumes_exactly(trainer, tmp_path, name):
     context, lines = CONTEXTS[name], []
     trainer("whole", context).run(lambda update, metrics: lines.append(metrics))
-    assert all(line["rows"] > 0 and line["mismatch/max"] < 1e-4 for line in lines)
-    assert all(line["learner/gradient_norm"] > 0 for line in lines) and max(line["samples"] for line in lines) > 1
+    taught = [line for line in lines if line["rows"] > 0]
+    assert taught and all(line["mismatch/max"] < 1e-4 and line["learner/gradient_norm"] > 0 for line in taught)
+    assert max(line["samples"] for line in lines) > 1
     assert saved_agent_config(tmp_path / "whole" / "model").context == context
     turns = [turn for phase, _, turns in stored(tmp_path / "whole") if phase == "train" for turn in turns]
     assert all(len(turn["tokens"]) == len(turn["advantages"]) == len(turn["logprobs"]) for turn in turns)
     assert any(turn.get("sample", 0) > 0 for turn in turns)
     report = verify(ReplayStore.open(tmp_path / "whole" / "replay"))
-    assert report.ok and report.episodes == 2 * 4 + 2 * 2, str(report)
+    assert report.ok and report.episodes == 2 * 6 + 2 * 2, str(report)
 
     def interrupt(update, metrics):
         raise InterruptedError
