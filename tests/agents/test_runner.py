@@ -183,6 +183,21 @@ def test_a_reply_that_is_cut_ends_the_episode(agent, walk):
         assert trajectory.tokens_per_turn()[-1] == 1
 
 
+def test_tokens_are_counted_and_a_stream_keeps_nothing(agent, walk):
+    runner, jobs = Runner(agent, RunnerConfig(concurrency=2), "demo"), [Job(walk.task(seed)) for seed in range(4)]
+    met = {}
+    assert runner.stream(jobs, lambda index, done: met.update({index: done})) is None
+    runner.close()
+    assert sorted(met) == [0, 1, 2, 3]
+    for index, job in enumerate(jobs):
+        done = met[index]
+        assert done.episode.task == job.task and done.episode.id == job.episode_id("", "")
+        assert [each.reply_tokens for each in done.usage] == done.tokens_per_turn().tolist()
+        ids, turns = done.samples[0].ids, done.samples[0].turns
+        assert [each.prompt_tokens for each in done.usage] == [list(turns).index(n) for n in range(len(done.usage))]
+        assert done.usage[-1].total == len(ids)
+
+
 def test_demonstrations_and_chance_go_the_same_way(agent, walk):
     jobs = [Job(walk.task(seed)) for seed in range(8)]
     for policy, least in (("demo", 8), ("random", 0)):

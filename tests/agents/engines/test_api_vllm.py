@@ -4,7 +4,6 @@ import asyncio
 import importlib.util
 import json
 import os
-import signal
 import socket
 import subprocess
 import sys
@@ -31,7 +30,7 @@ MODEL, PATIENCE = "saccade-tiny", 540
 
 
 class Server:
-    """A vLLM server in a process group of its own."""
+    """A vLLM server in a process of its own."""
 
     def __init__(self, log):
         require_vllm()
@@ -60,7 +59,6 @@ class Server:
             env=env,
             stdout=log.open("wb"),
             stderr=subprocess.STDOUT,
-            start_new_session=True,
         )
         self.url = f"http://127.0.0.1:{port}/v1"
         self._wait(f"http://127.0.0.1:{port}/health", log)
@@ -73,12 +71,15 @@ class Server:
                 return
             except (OSError, urllib.error.URLError):
                 time.sleep(1)
-        self.kill()
+        self.stop()
         pytest.fail(f"vLLM's server did not start:\n{log.read_text()[-3000:]}")
 
-    def kill(self):
-        if self.process.poll() is None:
-            os.killpg(self.process.pid, signal.SIGKILL)
+    def stop(self):
+        self.process.terminate()  # its core goes with it
+        try:
+            self.process.wait(60)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
             self.process.wait()
 
 
@@ -86,7 +87,7 @@ class Server:
 def vllm_server(tmp_path_factory):
     server = Server(tmp_path_factory.mktemp("vllm") / "server.log")
     yield server
-    server.kill()
+    server.stop()
 
 
 @pytest.fixture
@@ -135,7 +136,7 @@ def test_a_reply_that_is_cut_and_a_prompt_that_is_too_long_are_told_apart(api_en
 
 
 def test_a_server_that_dies_ends_its_episodes_and_the_evaluation_goes_on(vllm_server, tmp_path):
-    vllm_server.kill()
+    vllm_server.stop()
     flags = ["--api.base-url", vllm_server.url, "--api.retries", "1", "--api.backoff", "0.1"]
     row = evaluated(tmp_path, "dead", "--engine", "api", *flags)
     assert row["ended"] == {"engine": 8} and row["success"] is None

@@ -300,6 +300,21 @@ def test_truncate_after_drops_later_updates_only(store):
     other.close()
 
 
+def test_what_is_unwanted_is_dropped(store):
+    for at in range(4):
+        store.add(tiny(f"e{at}"), phase="eval" if at % 2 else "train")
+    assert store.drop(lambda record: record.phase == "eval" and record.id != "e1") == 1
+    assert ids(store) == ["e0", "e1", "e2"]
+
+
+def test_an_episode_is_read_without_what_was_seen(store, play):
+    episode = play()
+    store.add(episode)
+    bare = next(store.records()).episode(None)
+    assert list(bare.steps) == list(episode.without_observations().steps) and len(bare.steps) == len(episode.steps)
+    assert bare.final is None and not any(step.observation.parts for step in bare.steps)
+
+
 def test_truncate_keeps_everything_when_it_cannot_write(store, monkeypatch):
     for at in range(3):
         store.add(tiny(f"e{at}"), update=at)
