@@ -100,6 +100,11 @@ class TrainConfig:
                 "engine 'vllm' promises no equal bits, and deterministic is on: switch it off (deterministic=False, "
                 "--no-deterministic), or use engine='transformers'"
             )
+        if self.engine == "vllm" and self.vllm.dtype == "float32" != self.learner.precision:
+            raise ConfigError(
+                f"learner.precision {self.learner.precision!r} goes with a vLLM in 16 bits, got vllm.dtype 'float32': "
+                f"set it to {self.learner.precision!r}"
+            )
         make_estimator(self.advantage)
         self._check_critic()
         check_weights(self.rewards)
