@@ -321,8 +321,8 @@ class Learner:
         backbone.model.eval()
         if self.ranks.size > 1:
             sums = self._gather(sums, parts)
-        norm = torch.nn.utils.clip_grad_norm_
-        found = [norm(part.optimizer.masters.values(), self.config.max_grad_norm) for part in parts]
+        clip = torch.nn.utils.clip_grad_norm_
+        found = [clip(part.optimizer.masters.values(), self.config.max_grad_norm) for part in parts]
         finite = all(bool(torch.isfinite(norm)) for norm in found)
         if finite:
             for part in parts:

@@ -121,8 +121,8 @@ def master(weight: Tensor) -> Tensor:
 
     def hand_on(weight: Tensor) -> None:
         assert weight.grad is not None
-        gradient, weight.grad = weight.grad.float(), None
-        copy.grad = gradient if copy.grad is None else copy.grad + gradient
+        copy.grad = weight.grad.float() if copy.grad is None else copy.grad.add_(weight.grad)
+        weight.grad = None
 
     weight.register_post_accumulate_grad_hook(hand_on)
     return copy

@@ -31,6 +31,7 @@ def prepare(backbone: Backbone, config: LearnerConfig) -> None:
             encoder.requires_grad_(False)
     if config.activation_checkpointing:
         recompute(backbone.model)
+    backbone.model.eval()  # new layers come in training mode, and would drop while the policy is scored
 
 
 def check_precision(name: str) -> None:

@@ -60,9 +60,9 @@ def test_a_frozen_tower_has_no_gradient_and_no_moments_and_sees_each_picture_onc
         lambda self, media: (seen.append(self is frozen.backbone), encode_all(self, media))[1],
     )
     tower = [weight.detach().clone() for weight in frozen.backbone.model.model.visual.parameters()]
-    first = [each.step(rows) for each in (free, frozen)]
+    for each in (free, frozen):
+        each.step(rows)
     assert seen.count(False) == 4 and seen.count(True) == 1  # correction, reference, two passes
-    assert first[0]["policy/kl"] == pytest.approx(first[1]["policy/kl"], rel=0.5)
     assert not any(".visual." in name for name in frozen.optimizer.moments())
     assert not any(".visual." in name for name in frozen.reference.weights)
     assert all(map(torch.equal, tower, frozen.backbone.model.model.visual.parameters()))
