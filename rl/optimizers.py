@@ -124,7 +124,8 @@ def master(weight: Tensor) -> Tensor:
         copy.grad = weight.grad.float() if copy.grad is None else copy.grad.add_(weight.grad)
         weight.grad = None
 
-    weight.register_post_accumulate_grad_hook(hand_on)
+    leaf: Any = weight  # PyTorch gives the method no types
+    leaf.register_post_accumulate_grad_hook(hand_on)
     return copy
 
 
