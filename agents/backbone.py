@@ -9,18 +9,25 @@ Shapes: P prefixes, B rows, L tokens, D width, V vocabulary.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from saccade.agents.media import Features, placeholders
 from saccade.agents.modality import Modality
 from saccade.envs.errors import ConfigError
+
+if TYPE_CHECKING:
+    from saccade.agents.lora import Adapter
+
+ENCODERS = ("visual", "audio_tower")
+"""What the classes call their encoders."""
 
 
 @dataclass(frozen=True)
@@ -58,6 +65,9 @@ class Backbone:
 
     Args:
         model: a `...ForConditionalGeneration` module whose forward takes `mm_encoder_outputs`.
+
+    Attributes:
+        adapter: what the model wears (`saccade.agents.lora`), if anything.
     """
 
     def __init__(self, model: Any) -> None:
@@ -67,9 +77,11 @@ class Backbone:
                 "Qwen2.5-Omni thinker"
             )
         self.model = model
+        self.adapter: Adapter | None = None
         self.placeholders = placeholders(model.config)
         self.vocabulary: int = model.config.get_text_config().vocab_size
         self._positions: dict[bytes, Tensor] = {}
+        self._kept: dict[tuple[str, ...], Encoded] | None = None
 
     @classmethod
     def from_pretrained(cls, path: str | Path, device: str = "cpu") -> Backbone:
@@ -87,8 +99,43 @@ class Backbone:
         device: torch.device = self.model.device
         return device
 
+    @property
+    def encoders(self) -> list[nn.Module]:
+        """The vision tower, projector included, and that of sounds where there is one."""
+        towers = self._towers(self.model)
+        return [getattr(towers, name) for name in ENCODERS if hasattr(towers, name)]
+
+    def weights(self) -> Iterator[tuple[str, Tensor]]:
+        """Full tensors under the names of a plain checkpoint; an adapter is added to those that it changes."""
+        if self.adapter is not None:
+            yield from self.adapter.merged()
+        else:
+            yield from ((name, weight.detach()) for name, weight in self.model.named_parameters())
+
+    def save_pretrained(self, path: str | Path) -> None:
+        """Write a plain Hugging Face folder, an adapter merged into it."""
+        self.model.save_pretrained(path, state_dict=dict(self.weights()) if self.adapter is not None else None)
+
+    @contextmanager
+    def keeping(self) -> Iterator[None]:
+        """Inside, encoders that are frozen are not asked twice for the same media."""
+        frozen = not any(weight.requires_grad for encoder in self.encoders for weight in encoder.parameters())
+        self._kept = {} if frozen else None
+        try:
+            yield
+        finally:
+            self._kept = None
+
     def encode(self, media: Sequence[Features]) -> Encoded:
         """Run the encoders once over the unique media."""
+        if self._kept is None:
+            return self._encode_all(media)
+        names = tuple(each.digest for each in media)  # all of them: what else is in a batch moves the last bits
+        if names not in self._kept:
+            self._kept[names] = self._encode_all(media)
+        return self._kept[names]
+
+    def _encode_all(self, media: Sequence[Features]) -> Encoded:
         encoded = Encoded()
         for modality in Modality:
             unique = list({each.digest: each for each in media if each.modality is modality}.values())

@@ -3,6 +3,8 @@
     backbone, chat = load_model("runs/digits/model")
     backbone, chat = load_model("Qwen/Qwen3-VL-2B-Instruct")
 
+    backbone, chat = load_model("runs/digits/adapter")        # a peft adapter folder: its base, with it merged in
+
 A model folder may hold `saccade.json`, the `AgentConfig` that it was trained with, so that nobody has to remember it.
 """
 
@@ -21,6 +23,7 @@ from saccade.agents.agent import AgentConfig
 from saccade.agents.backbone import Backbone
 from saccade.agents.chat import Chat
 from saccade.agents.context import ContextConfig
+from saccade.agents.lora import base_of, merge
 from saccade.agents.torchvision import mend
 from saccade.envs.errors import ConfigError, near
 
@@ -33,7 +36,7 @@ def load_model(path: str | Path, device: str = "auto") -> tuple[Backbone, Chat]:
     """Load model, tokenizer, template and media processors from a folder or the hub.
 
     Args:
-        path: the checkpoint, or the name of a shipped one.
+        path: the checkpoint, the name of a shipped one, or an adapter folder, which is merged into its base.
         device: a torch device, or `auto` for the GPU where there is one, else the CPU.
 
     Raises:
@@ -42,18 +45,29 @@ def load_model(path: str | Path, device: str = "auto") -> tuple[Backbone, Chat]:
     if device == "auto":
         device = "cuda" if torch.cuda.is_available() else "cpu"
     with _loading(path) as place:
-        return Backbone.from_pretrained(place, device), Chat.from_pretrained(place)
+        base = base_of(place)
+        if base is None:
+            return Backbone.from_pretrained(place, device), Chat.from_pretrained(place)
+        backbone, chat = load_model(base, device)
+        return merge(backbone, place), chat
 
 
 def load_chat(path: str | Path) -> Chat:
     """Load all but the weights, for an engine that has them itself; errors as of `load_model`."""
-    with _loading(path) as place:
+    with _loading(plain_place(path)) as place:
         return Chat.from_pretrained(place)
 
 
 def model_place(path: str | Path) -> str:
     """The folder or hub id that a model's name stands for."""
     return str(SHIPPED.get(str(path), path))
+
+
+def plain_place(path: str | Path) -> str:
+    """The place of a model's full weights: its own, or under an adapter folder that of its base."""
+    place = model_place(path)
+    base = base_of(place)
+    return place if base is None else plain_place(base)
 
 
 @contextmanager
@@ -65,7 +79,7 @@ def _loading(path: str | Path) -> Iterator[str]:
     place = model_place(path)
     folder = Path(place)
     looks_local = folder.is_absolute() or place.startswith((".", "runs/")) or folder.exists()
-    if looks_local and not (folder / "config.json").is_file():
+    if looks_local and not (folder / "config.json").is_file() and base_of(folder) is None:
         raise ConfigError(
             f"a model is a folder with a config.json or the id of a hub repository, and {folder} is neither: check the "
             "path, take `saccade-tiny`, or make a tiny model with `saccade tiny`"

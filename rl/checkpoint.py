@@ -2,7 +2,7 @@
 
     step-00020/
       manifest.json            run, configuration, counters, SHA-256 of each file
-      model.safetensors        full named weights
+      model.safetensors        the weights that are trained: all of them, those of the text model, or an adapter
       optimizer.safetensors    moments and step of each weight
       critic.safetensors       where there is a critic: its weights, and its moments in critic_optimizer.safetensors
       reference.safetensors    where the reference is a moving average
@@ -177,8 +177,8 @@ def weights_of(learner: Learner) -> dict[str, Mapping[str, Tensor]]:
     found: dict[str, Mapping[str, Tensor]] = {"model": learner.parameters}
     if learner.critic is not None:
         found["critic"] = learner.critic.parameters
-    if learner.reference is not None and learner.config.kl.reference == "average":
-        found["reference"] = dict(learner.reference.model.named_parameters())
+    if learner.reference is not None and learner.reference.moving:
+        found["reference"] = learner.reference.weights
     return found
 
 

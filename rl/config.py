@@ -105,6 +105,11 @@ class TrainConfig:
                 "vllm.forced_format is on: a forced reply is drawn from a distribution that the learner does not "
                 "compute, so its gradient would be wrong; switch it off for training, and use it with `saccade eval`"
             )
+        if self.engine == "vllm" and self.vllm.dtype == "float32" != self.learner.precision:
+            raise ConfigError(
+                f"learner.precision {self.learner.precision!r} goes with a vLLM in 16 bits, got vllm.dtype 'float32': "
+                f"set it to {self.learner.precision!r}"
+            )
         make_estimator(self.advantage)
         self._check_critic()
         check_weights(self.rewards)

@@ -79,7 +79,8 @@ class Critic:
         torch.nn.init.zeros_(self.head.weight)
         torch.nn.init.zeros_(self.head.bias)
         named = [] if self.shared else self.backbone.model.named_parameters()
-        own = {name: weight for name, weight in named if not name.startswith("lm_head")}  # it has nothing to say
+        # The output layer has nothing to say.
+        own = {name: weight for name, weight in named if weight.requires_grad and not name.startswith("lm_head")}
         self.parameters: dict[str, Tensor] = own | {f"head.{name}": p for name, p in self.head.named_parameters()}
         self.optimizer = Optimizer("adamw", self.parameters, betas, weight_decay=0.0)
         self.updates = 0

@@ -34,7 +34,8 @@ class KLConfig:
     final: float = 0.0
     """Weight at the end under `linear` control; larger than the first one: free to explore early, held late."""
     reference: str = "start"
-    """`start` (a frozen copy), or `average` (a moving average of the policy)."""
+    """`start` (a frozen copy; of a policy that trains an adapter its base, without a copy), or `average` (a moving
+    average of the policy)."""
     decay: float = 0.99
     """What the `average` keeps of itself at each optimiser step."""
 

@@ -11,9 +11,9 @@ not finite is skipped and counted; weights leave as a stream of full named tenso
 
 from __future__ import annotations
 
-import copy
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass, field, replace
 
 import numpy as np
@@ -24,6 +24,7 @@ from torch import Tensor
 from saccade.agents.backbone import Backbone, Encoded
 from saccade.agents.chat import Chat
 from saccade.agents.engines.sampling import banned_mask
+from saccade.agents.lora import LoRAConfig
 from saccade.envs.errors import ConfigError
 from saccade.rl.backward import LossOf, accumulate
 from saccade.rl.batch import MicroBatch, Row, by_episode, collate, cut, read, score, states
@@ -32,7 +33,9 @@ from saccade.rl.kl import KLConfig, KLController
 from saccade.rl.losses import DIVERGENCES, Clip, k3, make_loss, token_weights
 from saccade.rl.mismatch import CorrectionConfig, importance
 from saccade.rl.optimizers import Optimizer, check_optimizer
+from saccade.rl.prepare import check_precision, prepare
 from saccade.rl.ranks import Ranks
+from saccade.rl.reference import Reference
 
 
 @dataclass(frozen=True)
@@ -75,6 +78,14 @@ class LearnerConfig:
     """Who says what a state is worth, for the advantages that need it."""
     micro_batch_tokens: int = 16384
     """Largest micro-batch in tokens, padding included; changes memory, never the gradient."""
+    lora: LoRAConfig = field(default_factory=LoRAConfig)
+    """An adapter that is trained instead of the weights."""
+    freeze_vision: bool = False
+    """Whether the encoders of pictures and sounds stand still, projector included; each update asks them once."""
+    precision: str = "float32"
+    """Of weights and activations, the embedded engine's too; `bfloat16` keeps float32 masters in the optimiser."""
+    activation_checkpointing: bool = False
+    """Whether layers compute their activations again in the backward pass: less memory, a third more work."""
 
     def __post_init__(self) -> None:
         if not self.learning_rate > 0:
@@ -89,13 +100,15 @@ class LearnerConfig:
         token_weights([1], self.aggregation, self.constant_length)
         if self.constant_length and self.aggregation != "constant":
             raise ConfigError(f"constant_length is for aggregation 'constant', got {self.aggregation!r}: leave it out")
+        check_precision(self.precision)
+        if self.freeze_vision and self.lora.vision and self.lora.rank:
+            raise ConfigError("lora.vision trains an adapter in the tower that freeze_vision freezes: choose one")
 
 
 @dataclass(frozen=True)
 class Part:
-    """Weights that an optimiser steps at a rate; their gradient has a norm of its own."""
+    """The weights of an optimiser, stepped at a rate; their gradient has a norm of its own."""
 
-    parameters: Mapping[str, Tensor]
     optimizer: Optimizer
     rate: float
 
@@ -104,7 +117,7 @@ class Learner:
     """Trains a backbone, and a critic if there is one.
 
     Args:
-        backbone: the model; it may be the engine's own.
+        backbone: the model; it may be the engine's own. It is changed as `config` says: precision, adapter.
         chat: gives banned tokens and media.
         config: how weights change.
         total_steps: length of the learning-rate schedule.
@@ -133,10 +146,12 @@ class Learner:
         self.loss = make_loss(config.loss)
         self.divergence = DIVERGENCES[config.kl.estimator]
         self.banned = banned_mask(chat.banned, backbone.vocabulary, backbone.device)
-        self.parameters = dict(backbone.model.named_parameters())
+        prepare(backbone, config)
+        self.parameters = {name: each for name, each in backbone.model.named_parameters() if each.requires_grad}
         self.optimizer = Optimizer(config.optimizer, self.parameters, config.betas, config.weight_decay)
         self.kl = KLController(config.kl, config.kl_coef)
-        self.reference = self._freeze(backbone) if self.kl.needed else None
+        needed, masters = self.kl.needed, self.optimizer.masters
+        self.reference = Reference(backbone, self.parameters, masters, config.kl) if needed else None
         self.critic = Critic(config.critic, backbone, config.betas) if config.critic.kind != "none" else None
         self._targets = 1
 
@@ -147,6 +162,10 @@ class Learner:
             rows: with advantages, and with values and targets where there is a critic; their `weight` is set here,
                 from all of them.
         """
+        with self.backbone.keeping():
+            return self._step(rows)
+
+    def _step(self, rows: Sequence[Row]) -> dict[str, float]:
         rows, metrics = self._correct(rows)
         rows = self._weigh(rows, self.config.aggregation)
         if metrics and not self._total(sum(row.taught for row in rows)):
@@ -177,16 +196,16 @@ class Learner:
         rows = self._weigh(rows, "token-mean")
         return self._step_policy(rows, self._imitation_loss)
 
-    def logprobs(self, rows: Sequence[Row], backbone: Backbone | None = None) -> list[Tensor]:
+    def logprobs(self, rows: Sequence[Row], reference: Reference | None = None) -> list[Tensor]:
         """Log-probabilities of each row's action tokens, in the order of `rows`.
 
         Args:
             rows: what to score.
-            backbone: under whose weights; by default the current ones of the trained model.
+            reference: under whose weights; by default the current ones.
         """
-        backbone = backbone or self.backbone
+        backbone = self.backbone
         found: dict[int, Tensor] = {}
-        with torch.no_grad():
+        with torch.no_grad(), reference.worn() if reference else nullcontext():
             encoded = backbone.encode([self.chat.media.process(medium) for row in rows for medium in row.sample.media])
             for part in cut(rows, self.config.micro_batch_tokens):
                 batch = collate(part, backbone, self.chat.media)
@@ -200,8 +219,8 @@ class Learner:
         return self.critic.values(rows, self.chat.media, self.config.micro_batch_tokens)
 
     def weights(self) -> Iterator[tuple[str, Tensor]]:
-        """Full named tensors, for engines."""
-        yield from ((name, parameter.detach()) for name, parameter in self.parameters.items())
+        """Full named tensors, for engines; an adapter is merged into them."""
+        return self.backbone.weights()
 
     @property
     def done(self) -> float:
@@ -268,13 +287,13 @@ class Learner:
     def _step_policy(self, rows: Sequence[Row], loss_of: LossOf) -> dict[str, float]:
         """One optimiser step of the policy, and of the head of a critic that shares its backbone."""
         rate = self.learning_rate(self.steps)
-        parts = [Part(self.parameters, self.optimizer, rate)]
+        parts = [Part(self.optimizer, rate)]
         if self.critic is not None and self.critic.shared:
-            parts.append(Part(self.critic.parameters, self.critic.optimizer, self.critic.config.learning_rate))
+            parts.append(Part(self.critic.optimizer, self.critic.config.learning_rate))
         sums, norms = self._descend(self.backbone, rows, loss_of, parts)
         self.steps += 1
-        if self.reference is not None and self.config.kl.reference == "average":
-            follow(self.reference.model, self.backbone.model, self.config.kl.decay)
+        if self.reference is not None:
+            self.reference.follow()
         return sums | {
             "learner/gradient_norm": norms[0],
             "learner/learning_rate": rate,
@@ -289,7 +308,7 @@ class Learner:
                 before, _ = states(critic.backbone, batch, encoded)
             return critic.loss(before, batch, 1 / self._targets)
 
-        part = Part(critic.parameters, critic.optimizer, critic.config.learning_rate)
+        part = Part(critic.optimizer, critic.config.learning_rate)
         sums, norms = self._descend(critic.backbone, rows, loss_of, [part])
         return sums | {"critic/gradient_norm": norms[0]}
 
@@ -297,13 +316,19 @@ class Learner:
         self, backbone: Backbone, rows: Sequence[Row], loss_of: LossOf, parts: Sequence[Part]
     ) -> tuple[dict[str, float], list[float]]:
         """One step down the gradient of all rows of all ranks; none, and counted, where it is not finite."""
-        backbone.model.train()
         for part in parts:
             part.optimizer.zero_grad()
-        sums = accumulate(backbone, self.chat.media, rows, self.config.micro_batch_tokens, loss_of)
+        dropout = self.config.lora.dropout > 0
+        backbone.model.train()
+        with torch.random.fork_rng(enabled=dropout):
+            if dropout:  # a resumed run drops the same
+                torch.manual_seed(self.steps * self.ranks.size + self.ranks.rank)
+            sums = accumulate(backbone, self.chat.media, rows, self.config.micro_batch_tokens, loss_of)
+        backbone.model.eval()
         if self.ranks.size > 1:
             sums = self._gather(sums, parts)
-        found = [torch.nn.utils.clip_grad_norm_(part.parameters.values(), self.config.max_grad_norm) for part in parts]
+        clip = torch.nn.utils.clip_grad_norm_
+        found = [clip(part.optimizer.masters.values(), self.config.max_grad_norm) for part in parts]
         finite = all(bool(torch.isfinite(norm)) for norm in found)
         if finite:
             for part in parts:
@@ -316,7 +341,7 @@ class Learner:
         """Add up gradients and metrics of all ranks."""
         gradients = []
         for part in parts:
-            for parameter in part.parameters.values():
+            for parameter in part.optimizer.masters.values():
                 if parameter.grad is None:  # a rank without pictures has no gradient of the vision tower
                     parameter.grad = torch.zeros_like(parameter)
                 gradients.append(parameter.grad)
@@ -357,17 +382,3 @@ class Learner:
         logprobs, _ = score(self.backbone, batch, self.banned, 1.0, encoded)
         loss = -(logprobs * batch.weights).sum()
         return loss, {"sft/loss": loss.detach()}
-
-    @staticmethod
-    def _freeze(backbone: Backbone) -> Backbone:
-        model = copy.deepcopy(backbone.model).eval()
-        for parameter in model.parameters():
-            parameter.requires_grad_(False)
-        return type(backbone)(model)
-
-
-def follow(average: torch.nn.Module, model: torch.nn.Module, decay: float) -> None:
-    """Move a moving average of weights: decay times itself, the rest the model."""
-    with torch.no_grad():
-        for mean, weight in zip(average.parameters(), model.parameters(), strict=True):
-            mean.lerp_(weight, 1 - decay)

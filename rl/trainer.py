@@ -115,6 +115,8 @@ class Trainer:
             after = self._evaluate(store, config.steps, "after")
             before = stored_evaluation(store, "before")
             self.save_model(self.folder / "model")
+            if config.learner.lora.rank:
+                self.save_adapter(self.folder / "adapter")
         return Result(before, after, self.folder)
 
     def update(self, update: int, store: ReplayStore | None = None) -> dict[str, float]:
@@ -165,8 +167,17 @@ class Trainer:
 
     def save_model(self, path: Path) -> None:
         """Export the current policy as a plain Hugging Face folder, which `from_pretrained` loads."""
-        self.learner.backbone.model.save_pretrained(path)
+        self.learner.backbone.save_pretrained(path)
         self.chat.save_pretrained(path)
+        save_agent_config(path, self.agent.config)
+
+    def save_adapter(self, path: Path) -> None:
+        """Export the adapter alone as a peft folder, which `load_model` merges into its base."""
+        adapter = self.learner.backbone.adapter
+        if adapter is None:
+            raise ConfigError("this run trains no adapter: set learner.lora.rank, or export the whole model")
+        base = Path(self.config.model)
+        adapter.save(path, str(base.resolve()) if base.exists() else self.config.model)
         save_agent_config(path, self.agent.config)
 
     def _check_folder(self, resume: bool) -> None:

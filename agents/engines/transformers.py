@@ -65,7 +65,13 @@ class TransformersEngine:
         return self._batcher.participant()
 
     def update(self, weights: Iterable[tuple[str, Tensor]], version: int) -> None:
-        """Copy new weights in; tensors that are the model's own (a shared learner) cost nothing."""
+        """Copy new weights in; tensors that are the model's own (a shared learner) cost nothing.
+
+        A model that wears an adapter is its learner's: what it is to serve is in it already, and nothing is merged.
+        """
+        self.version = version
+        if self.backbone.adapter is not None:
+            return
         own = dict(self.backbone.model.named_parameters())
         with torch.no_grad():
             for name, tensor in weights:
@@ -73,7 +79,6 @@ class TransformersEngine:
                     raise ConfigError(f"the model has no weight {name!r}; {near(name, own, 'weights')[:200]}")
                 if own[name].data_ptr() != tensor.data_ptr():
                     own[name].copy_(tensor)
-        self.version = version
 
     def close(self) -> None:
         """Stop the worker thread."""

@@ -32,6 +32,7 @@ from saccade.agents.engines.options import read_options
 from saccade.agents.engines.vllm_core import Core, EngineError, Request, Weights
 from saccade.agents.engines.vllm_request import engine_input, sampling_params
 from saccade.agents.engines.vllm_start import require_vllm
+from saccade.agents.load import load_model, model_place, plain_place
 from saccade.envs.errors import ConfigError, near
 
 R = TypeVar("R")
@@ -101,7 +102,7 @@ class VLLMEngine:
     """Samples from vLLM.
 
     Args:
-        model: the checkpoint: a folder or a hub id.
+        model: the checkpoint: a folder or a hub id; of an adapter folder the base is started, and gets its weights.
         chat: its media processors and vocabulary.
         config: how vLLM runs.
         max_context: longest prompt with its reply, in tokens.
@@ -122,12 +123,15 @@ class VLLMEngine:
         self.tolerance = TOLERANCE if self.config.dtype == "float32" else HALF_TOLERANCE
         self._media = chat.media
         self._vocabulary = chat.vocabulary
-        self._arguments = self._engine_args(str(model), max_context)
+        plain = plain_place(model)
+        self._arguments = self._engine_args(plain, max_context)
         self._folder = tempfile.TemporaryDirectory(prefix="saccade-weights-", dir=_shared_memory())
         self._weights: Weights | None = None
         self._lock = threading.Lock()
         self._core = Core(self._arguments, self.config.own_process)
         self._wait(self._core, self._core.ready)
+        if plain != model_place(model):
+            self.update(load_model(model, "cpu")[0].weights(), 0)
 
     async def generate(self, prompt: Prompt, params: SamplingParams, seed: int, key: str) -> Completion:
         """Draw one reply; `key` plays no part, since vLLM promises no order."""

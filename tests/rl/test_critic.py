@@ -159,7 +159,7 @@ def test_a_final_observation_that_does_not_fit_is_left_out(agent, walk):
 def test_a_divergence_in_the_reward_is_subtracted_token_by_token(trajectories, learner):
     subject = learner(kl_coef=0.5, kl=KLConfig(place="reward", estimator="k1"))
     with torch.no_grad():
-        for weight in subject.reference.model.parameters():
+        for weight in subject.reference.weights.values():
             weight.mul_(1.5)
     bare = rollouts_of(trajectories, {"brevity": 1.0}, 1.0)
     rollouts, metrics = consult(trajectories, bare, subject)

@@ -117,7 +117,7 @@ def test_the_divergence_is_weighed_as_its_control_says(learner, trajectories):
     start = next(iter(subject.parameters.values())).detach().clone()
     subject.step(rows)
     assert subject.kl.coefficient(subject.done) == pytest.approx(0.1 * (1 - 0.2 / 10))
-    moved, average = next(iter(subject.parameters.values())), next(iter(subject.reference.model.parameters()))
+    moved, average = next(iter(subject.parameters.values())), next(iter(subject.reference.weights.values()))
     assert torch.allclose(average, (start + moved) / 2) and not torch.equal(start, moved)
     linear = learner(kl_coef=0.0, kl=KLConfig(control="linear", final=0.2))
     assert linear.reference is not None and linear.kl.coefficient(0.5) == pytest.approx(0.1)
