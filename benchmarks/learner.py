@@ -78,9 +78,11 @@ class Ours:
                 world: Any = job.task.make().unwrapped
                 world.reset(seed=job.task.seed)
                 keys.append(world.key)
-        ids = [len(sample.ids) for done in self.rollouts() for sample in done.samples]
-        drawn = [int(sample.action_mask.sum()) for done in self.rollouts() for sample in done.samples]
-        self.lengths = float(np.mean(ids)), float(np.mean(drawn))
+        done = self.trainer.runner.run(self.trainer.jobs(0), scope="count")
+        samples = [sample for trajectory in done for sample in trajectory.samples]
+        longest = max(len(sample.ids) for sample in samples)
+        drawn = np.mean([sample.action_mask.sum() for sample in samples])
+        self.lengths = float(np.mean([len(sample.ids) for sample in samples])), float(drawn)
         job = {
             "model": model_place(MODEL),
             "keys": keys,
@@ -88,15 +90,11 @@ class Ours:
             "tasks": case.tasks,
             "group": GROUP,
             "tokens": case.tokens,
-            "longest": max(ids) + 64,
+            "longest": longest + 64,
             "banned": self.trainer.chat.banned,
             "steps": steps,
         }
         (folder / "job.json").write_text(json.dumps(job))
-
-    def rollouts(self) -> list[Any]:
-        """The episodes of the first step."""
-        return self.trainer.runner.run(self.trainer.jobs(0), scope="count", seed=0)
 
     def step(self) -> Step:
         """One update."""

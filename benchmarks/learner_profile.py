@@ -14,6 +14,7 @@ Memory: the resident set over 500 updates, and the largest matrix of logits as s
 from __future__ import annotations
 
 import argparse
+import functools
 import os
 import sys
 import tempfile
@@ -71,6 +72,7 @@ class Stopwatch:
         """Count the calls of a method; returns what undoes it."""
         before = getattr(owner, method)
 
+        @functools.wraps(before)
         def counted(*args: Any, **settings: Any) -> Any:
             with self.phase(name):
                 return before(*args, **settings)
