@@ -37,12 +37,12 @@ def test_episodes_have_the_lengths_that_were_asked_for(script, tmp_path):
     import numpy as np
 
     fixed = script("fixed_turns")
-    trainer = fixed.fixed_trainer(tmp_path, turns=3, tokens=5, tasks=2, group=2)
+    trainer = fixed.fixed_trainer(tmp_path, turns=3, tokens=5, tasks=2, group=4)
     done = trainer.runner.run(trainer.jobs(0))
     metrics = trainer.update(1)
     fixed.close(trainer)
-    assert [each.tokens_per_turn().tolist() for each in done] == [[5, 5, 5]] * 4
-    assert metrics["rows"] == 4 and metrics["learner/gradient_norm"] > 0
+    assert [each.tokens_per_turn().tolist() for each in done] == [[5, 5, 5]] * 8
+    assert metrics["rows"] == 8 and metrics["learner/gradient_norm"] > 0
     # A group shares its first picture only.
     first, second = done[0].samples[0].media, done[1].samples[0].media
     assert np.array_equal(first[0].pixels, second[0].pixels)
