@@ -12,6 +12,8 @@
 
 PYTHON ?= python3
 VENV ?= .venv
+# A Python with trl 1.16, for make bench.
+TRL_PYTHON ?=
 SEED ?= 0
 OUT ?= runs/demo
 TORCH_INDEX ?=
@@ -58,6 +60,7 @@ test-vllm: $(VLLM_READY)
 verify: $(READY)
 	$(RUN)/python -m pytest -m "slow" -s
 	$(RUN)/python benchmarks/demo_seeds.py
+	$(RUN)/python benchmarks/learner_kills.py
 
 check: $(READY)
 	$(RUN)/ruff check .
@@ -66,7 +69,8 @@ check: $(READY)
 
 bench: $(READY)
 	$(RUN)/python benchmarks/gui.py
-	$(RUN)/python benchmarks/learner.py
+	$(RUN)/python benchmarks/learner.py $(if $(TRL_PYTHON),--peer-python $(TRL_PYTHON))
+	$(RUN)/python benchmarks/learner_profile.py
 	$(RUN)/python benchmarks/qa.py
 
 pretrain: $(READY)

@@ -46,10 +46,14 @@ class Study:
     learner: LearnerConfig = field(default_factory=lambda: LearnerConfig(learning_rate=2e-4))
     model: str = MODEL
     """What it begins from; empty for random weights, which need a warm start."""
+    advantage: str = "dr-grpo"
+    """The estimator; those with a critic need one in `learner`."""
     warm: SFTConfig | None = None
     """The warm start on the same environments, for those that the model does not know."""
     untrained: tuple[str, ...] = ()
     """Environments that are measured before and after, greedily, to see what is lost."""
+    eval_tasks: int = EVAL_TASKS
+    """Held-out tasks of each environment."""
 
 
 @dataclass(frozen=True)
@@ -122,8 +126,9 @@ def run(study: Study, seed: int, folder: Path) -> None:
         steps=study.updates,
         tasks_per_step=study.tasks_per_step,
         seed=seed,
-        eval_tasks=EVAL_TASKS,
-        eval_first=seed * EVAL_TASKS,
+        advantage=study.advantage,
+        eval_tasks=study.eval_tasks,
+        eval_first=seed * study.eval_tasks,
         runner=runner,
         learner=study.learner,
     )
@@ -138,15 +143,15 @@ def run(study: Study, seed: int, folder: Path) -> None:
                 "before": trained.before[env].successes,
                 "after": trained.after[env].successes,
                 "control": control[env].successes,
-                "blind": score(model, env, seed, view="blank").successes,
+                "blind": score(model, env, seed, study.eval_tasks, view="blank").successes,
                 "thoughts": [_thoughts(trained.before[env]), _thoughts(trained.after[env])],
             }
             for env in study.envs
         },
         "untrained": {
             env: {
-                "before": score(start, env, seed, temperature=0.0).successes,
-                "after": score(model, env, seed, temperature=0.0).successes,
+                "before": score(start, env, seed, study.eval_tasks, temperature=0.0).successes,
+                "after": score(model, env, seed, study.eval_tasks, temperature=0.0).successes,
             }
             for env in study.untrained
         },
@@ -160,12 +165,14 @@ def imitate(study: Study, start: str, seed: int, seconds: float) -> dict[str, Ev
     """The control: the same start, the same seconds, demonstrations instead of own attempts."""
     import numpy as np
 
+    from saccade.rl.critic import CriticConfig
     from saccade.rl.evaluate import make_agent
     from saccade.rl.learner import Learner
     from saccade.rl.lessons import Tutor
 
     agent = make_agent(start, "engine", None)
-    learner = Learner(agent.engine.backbone, agent.chat, replace(study.learner, kl_coef=0.0), study.updates)
+    config = replace(study.learner, kl_coef=0.0, critic=CriticConfig())
+    learner = Learner(agent.engine.backbone, agent.chat, config, study.updates)
     tutor, rng = Tutor(agent), np.random.default_rng([seed, 4])
     worlds = [TaskSource.parse(env).task(0).make() for env in study.envs]
     started = time.perf_counter()
@@ -180,26 +187,28 @@ def imitate(study: Study, start: str, seed: int, seconds: float) -> dict[str, Ev
     for world in worlds:
         world.close()
     agent.engine.update(learner.weights(), 1)
-    found = {env: _score(agent, env, seed, "full") for env in study.envs}
+    found = {env: _score(agent, env, seed, study.eval_tasks, "full") for env in study.envs}
     agent.engine.close()
     return found
 
 
-def score(model: str, env: str, seed: int, view: str = "full", temperature: float | None = None) -> Evaluation:
+def score(
+    model: str, env: str, seed: int, tasks: int = EVAL_TASKS, view: str = "full", temperature: float | None = None
+) -> Evaluation:
     """Success on the held-out tasks that belong to a seed."""
     from saccade.rl.evaluate import make_agent
 
     agent = make_agent(model, "engine", temperature)
-    found = _score(agent, env, seed, view)
+    found = _score(agent, env, seed, tasks, view)
     agent.engine.close()
     return found
 
 
-def _score(agent: Any, env: str, seed: int, view: str) -> Evaluation:
+def _score(agent: Any, env: str, seed: int, tasks: int, view: str) -> Evaluation:
     from saccade.envs.wrappers import named_view
 
     runner = Runner(agent, RunnerConfig(), wrap=named_view(view))
-    done = evaluate(runner, TaskSource.parse(env), EVAL_TASKS, first_seed=seed * EVAL_TASKS)
+    done = evaluate(runner, TaskSource.parse(env), tasks, first_seed=seed * tasks)
     found = Evaluation([each.episode for each in done])
     runner.close()
     return found
