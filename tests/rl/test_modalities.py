@@ -76,7 +76,7 @@ def test_equal_media_and_prefixes_are_shared(case):
     agent, _, source, _ = case
     rows = rows_of(run(agent, source, tasks=2, samples=3))
     batch = collate(rows, agent.engine.backbone, agent.chat.media)
-    assert len(batch.prefix.ids) == 2
+    assert len(batch.layout.prefix.ids) == 2
     assert len(batch.features) == len({name_of(medium) for row in rows for medium in row.sample.media})
     assert len(batch.features) < sum(len(row.sample.media) for row in rows)
 
