@@ -42,7 +42,8 @@ def tree_mask(segments: Tensor, parents: Tensor) -> Any:
     if segments.device.type == "cuda":
         from torch.nn.attention.flex_attention import create_block_mask
 
-        return create_block_mask(sees, rows, None, length, length, device="cuda")
+        # Compiled, it never holds the whole matrix.
+        return create_block_mask(sees, rows, None, length, length, device="cuda", _compile=True)
     places = torch.arange(length, device=segments.device)
     return sees(torch.arange(rows, device=segments.device).view(-1, 1, 1, 1), None, places.unsqueeze(1), places)
 
@@ -66,6 +67,11 @@ def row_tokens(device: torch.device, budget: int) -> int:
     return budget if device.type == "cuda" else min(budget, 512)
 
 
+def slides(model: Any) -> bool:
+    """Whether a layer of a text model sees, and keeps, the latest tokens only."""
+    return "sliding_attention" in (getattr(model.config.get_text_config(), "layer_types", None) or ())
+
+
 def take_masks(model: Any, attention: Any) -> None:
     """Make sure that a text model's attention takes a mask of `tree_mask`.
 
@@ -73,7 +79,7 @@ def take_masks(model: Any, attention: Any) -> None:
         ConfigError: a layer has a sliding window, or the attention is not SDPA.
     """
     config = model.config.get_text_config()
-    if "sliding_attention" in (getattr(config, "layer_types", None) or ()):
+    if slides(model):
         raise ConfigError("packed rows have no sliding windows, and this model has: use learner.packing=False")
     if config._attn_implementation not in ("sdpa", EITHER):
         raise ConfigError(

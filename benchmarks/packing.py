@@ -1,6 +1,7 @@
 """What packing costs and saves on this machine: one gradient of rows padded beside, and packed behind, each other.
 
-    python benchmarks/packing.py
+    python benchmarks/packing.py                                # prints the table
+    python benchmarks/packing.py --write docs/scaling-out.md    # ... and puts it into the page
 
 Rows of like and of unlike lengths, in groups of eight with a common prompt and alone, mixed text and pictures, on a
 tiny model with random weights. The ways take turns, so that what else the machine does meets all of them; times are
@@ -11,11 +12,14 @@ from __future__ import annotations
 
 import tempfile
 import time
+from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 import torch
 import tyro
+from page import markdown_table, write_section
 
 from saccade.agents.chat import Chat
 from saccade.agents.engines.sampling import banned_mask
@@ -23,11 +27,12 @@ from saccade.agents.load import load_model
 from saccade.agents.policies import scripted
 from saccade.agents.tiny import TinyConfig, build_tiny
 from saccade.envs.observation import Image, Observation
-from saccade.rl import batch as batching_module
-from saccade.rl.backward import accumulate
-from saccade.rl.batch import Batching, Row, score
+from saccade.rl.batch import Row, collate, cut, pack, score
 from saccade.rl.display import make_console, table
+from saccade.rl.looks import Looks
 
+TOKENS = 16384
+"""Of a micro-batch, as the learner's default."""
 WORDS = "left right up down red blue green dot ring square move click type press"
 
 
@@ -38,13 +43,15 @@ class Settings:
     repeats: int = 9
     """Turns of every way."""
     width: int = 64
-    """Of the model; 64 is the tiny one, 512 with 8 heads and 8 layers has about 30 million parameters."""
+    """Of the model, a multiple of 32; 64 is the tiny one."""
     layers: int = 3
     """Of the text model."""
     rows: int = 32
     """Rows of a batch."""
     capacities: tuple[int, ...] = (256, 512, 1024)
     """Lengths of packed rows that are tried."""
+    write: Path | None = None
+    """Markdown page whose section `packing` gets the table."""
 
 
 def main(settings: Settings) -> None:
@@ -54,16 +61,16 @@ def main(settings: Settings) -> None:
         backbone, chat = load_model(build_tiny(folder, sizes, [WORDS]))
     banned = banned_mask(chat.banned, backbone.vocabulary)
 
-    def loss_of(batch, encoded):
-        chosen, _ = score(backbone, batch, banned, 1.0, encoded)
-        return (chosen * batch.weights).sum(), {}
-
     def seconds(rows: list[Row], capacity: int) -> float:
         """Of one gradient; capacity 0 is padded."""
-        batching_module.row_tokens = lambda device, budget: capacity
         backbone.model.zero_grad()
         begun = time.process_time()
-        accumulate(backbone, chat.media, rows, Batching(packed=capacity > 0), loss_of)
+        looks = Looks(backbone, [chat.media.process(medium) for row in rows for medium in row.sample.media])
+        for part, trees in packed_parts(rows, capacity) if capacity else ((each, None) for each in cut(rows, TOKENS)):
+            batch = collate(part, backbone, chat.media, trees)
+            chosen, _ = score(backbone, batch, banned, 1.0, looks.encoded)
+            (chosen * batch.weights).sum().backward()
+        looks.backward()
         return time.process_time() - begun
 
     ways = (0, *settings.capacities)
@@ -88,9 +95,17 @@ def main(settings: Settings) -> None:
         lines.append(cells)
         print(*cells, sep=" | ", flush=True)
     columns = ["rows", "tokens", "padded ms", *(f"packed to {each} ms" for each in settings.capacities)]
+    if settings.write:
+        write_section(settings.write, "packing", markdown_table(columns, lines))
     parameters = sum(weight.numel() for weight in backbone.model.parameters()) / 1e6
     title = f"A gradient of {settings.rows} rows, {parameters:.1f} M parameters, processor time of one thread"
     make_console().print(table(title, columns, lines))
+
+
+def packed_parts(rows: list[Row], capacity: int) -> Iterator[tuple[list[Row], list[list[int]]]]:
+    """Micro-batches of packed rows of a given length: their rows, and how many each tree has."""
+    for part in pack(rows, TOKENS, capacity):
+        yield [row for trees in part for tree in trees for row in tree], [[len(tree) for tree in row] for row in part]
 
 
 def make_rows(chat: Chat, count: int, unlike: bool, group: int) -> list[Row]:
