@@ -66,6 +66,7 @@ check: $(READY)
 bench: $(READY)
 	$(RUN)/python benchmarks/gui.py
 	$(RUN)/python benchmarks/learner.py
+	$(RUN)/python benchmarks/packing.py
 	$(RUN)/python benchmarks/qa.py
 
 pretrain: $(READY)
