@@ -71,6 +71,7 @@ bench: $(READY)
 	$(RUN)/python benchmarks/gui.py
 	$(RUN)/python benchmarks/learner.py $(if $(TRL_PYTHON),--peer-python $(TRL_PYTHON))
 	$(RUN)/python benchmarks/learner_profile.py
+	$(RUN)/python benchmarks/packing.py
 	$(RUN)/python benchmarks/qa.py
 
 pretrain: $(READY)

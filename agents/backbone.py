@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor, nn
 
+from saccade.agents.attention import take_masks
 from saccade.agents.media import Features, placeholders
 from saccade.agents.modality import Modality
 from saccade.envs.errors import ConfigError
@@ -163,7 +164,14 @@ class Backbone:
             self._positions[name] = found = self._rope(row, types, media)[:, 0]
         return found
 
-    def hidden(self, block: Block, encoded: Encoded, cache: Any = None, past_mask: Tensor | None = None) -> Tensor:
+    def hidden(
+        self,
+        block: Block,
+        encoded: Encoded,
+        cache: Any = None,
+        past_mask: Tensor | None = None,
+        attention: Any = None,
+    ) -> Tensor:
         """Last hidden states of a block, [B, L, D]; appends to `cache` where one is given.
 
         Args:
@@ -171,8 +179,8 @@ class Backbone:
             encoded: features of (at least) the block's media.
             cache: a `DynamicCache` that holds the tokens before the block.
             past_mask: bool [B, past], true at real tokens in the cache.
+            attention: which tokens see which, for packed rows (`tree_mask`); without cache.
         """
-        mask = block.mask if past_mask is None else torch.cat([past_mask, block.mask], dim=1)
         outputs = {}
         for modality in dict.fromkeys(encoded.modality[name] for name in block.media):
             names = encoded.of(modality, block.media)
@@ -183,7 +191,7 @@ class Backbone:
             )
         out = self.model.model(
             input_ids=block.ids,
-            attention_mask=mask.long(),
+            attention_mask=self._mask(block, past_mask, attention),
             position_ids=block.positions,
             past_key_values=cache,
             mm_encoder_outputs=outputs or None,
@@ -202,6 +210,12 @@ class Backbone:
         from transformers import DynamicCache
 
         return DynamicCache(config=self.model.config.get_text_config())
+
+    def _mask(self, block: Block, past_mask: Tensor | None, attention: Any) -> Any:
+        if attention is not None:
+            take_masks(self.model, attention)
+            return attention
+        return (block.mask if past_mask is None else torch.cat([past_mask, block.mask], dim=1)).long()
 
     def _towers(self, model: Any) -> Any:
         """The module that holds the encoders and knows rotary positions."""

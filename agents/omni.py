@@ -22,9 +22,15 @@ from saccade.agents.modality import Modality
 class OmniBackbone(Backbone):
     """Wraps a `Qwen2_5OmniThinkerForConditionalGeneration`; see `Backbone`."""
 
-    def hidden(self, block: Block, encoded: Encoded, cache: Any = None, past_mask: Tensor | None = None) -> Tensor:
-        """Last hidden states of a block, [B, L, D]; appends to `cache` where one is given."""
-        mask = block.mask if past_mask is None else torch.cat([past_mask, block.mask], dim=1)
+    def hidden(
+        self,
+        block: Block,
+        encoded: Encoded,
+        cache: Any = None,
+        past_mask: Tensor | None = None,
+        attention: Any = None,
+    ) -> Tensor:
+        """Last hidden states of a block, [B, L, D]; see `Backbone.hidden`."""
         embeds = self.model.get_input_embeddings()(block.ids)
         for modality in dict.fromkeys(encoded.modality[name] for name in block.media):
             features = torch.cat([encoded.embeds[name] for name in encoded.of(modality, block.media)])
@@ -32,7 +38,7 @@ class OmniBackbone(Backbone):
             embeds = embeds.masked_scatter(where, features)
         out = self.model.model(
             inputs_embeds=embeds,
-            attention_mask=mask.long(),
+            attention_mask=self._mask(block, past_mask, attention),
             position_ids=block.positions,
             past_key_values=cache,
             use_cache=cache is not None,

@@ -1,10 +1,13 @@
 """Training samples into tensors: rows that share a prompt share its computation.
 
 A row is a sample with its advantages. The tokens before a row's first action are its prefix; rows with the same prefix
-(the episodes of a group) compute it once, under grad, and continue from its cache. Numbers for the losses are flat
-vectors over action tokens, so no loss ever sees padding.
+(the episodes of a group) compute it once, under grad. Numbers for the losses are flat vectors over action tokens, so
+no loss ever sees padding.
 
-Shapes: P prefixes, B rows, N action tokens.
+    for part, batch in batches(rows, backbone, media, Batching(tokens=16384)):
+        logprobs, entropy = score(backbone, batch, banned, temperature)    # of the action tokens of `part`
+
+Shapes: B rows, N action tokens, D width, V vocabulary.
 """
 
 from __future__ import annotations
@@ -18,12 +21,19 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
+from torch.utils.checkpoint import checkpoint
 
-from saccade.agents.backbone import Backbone, Block, Encoded, pad_block
+from saccade.agents.attention import row_tokens
+from saccade.agents.backbone import Backbone, Encoded
 from saccade.agents.engines.sampling import masked_logprobs
 from saccade.agents.media import Features, Media
 from saccade.agents.modality import name_of
 from saccade.agents.trajectory import Sample
+from saccade.envs.errors import ConfigError
+from saccade.rl.layout import Layout, Packed, Padded, Placed
+
+LOGITS_BYTES = 256 << 20
+"""Largest matrix of logits, by default."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -96,25 +106,33 @@ def by_episode(rows: Sequence[Row]) -> list[list[int]]:
 
 
 @dataclass(frozen=True)
+class Batching:
+    """How rows are cut into micro-batches; changes memory and speed, never the gradient."""
+
+    tokens: int = 16384
+    """Largest micro-batch in tokens, padding included; a longer row is one of its own."""
+    packed: bool = False
+    """Several samples behind each other in one row of the forward pass, instead of padded ones beside each other."""
+
+    def __post_init__(self) -> None:
+        if self.tokens < 1:
+            raise ConfigError(f"micro_batch_tokens must be >= 1, got {self.tokens}")
+
+
+@dataclass(frozen=True)
 class MicroBatch:
     """Tensors of some rows.
 
     Attributes:
-        prefix: P unique prefixes, left-padded, so that all end at the same column.
-        suffix: B continuations, right-padded.
-        prefix_of: int64 [B], index of each row's prefix.
-        features: media of all blocks; equal ones once.
-        action: bool [B, L], action tokens of the suffix.
+        layout: where the tokens lie in the forward pass.
+        features: media of all rows; equal ones once.
         targets, sampled, old, advantages, weights: [N], of the action tokens, row by row.
         sequences: int64 [N], number of the row of each.
         reference, importance, values, value_targets: [N] likewise; `None` unless every row has them.
     """
 
-    prefix: Block
-    suffix: Block
-    prefix_of: Tensor
+    layout: Layout
     features: tuple[Features, ...]
-    action: Tensor
     targets: Tensor
     sampled: Tensor
     old: Tensor
@@ -152,47 +170,97 @@ def cut(rows: Sequence[Row], budget: int) -> Iterator[list[Row]]:
         yield part
 
 
-def collate(rows: Sequence[Row], backbone: Backbone, media: Media) -> MicroBatch:
-    """Rows into tensors."""
+def pack(rows: Sequence[Row], budget: int, capacity: int) -> Iterator[list[list[list[Row]]]]:
+    """Cut rows into micro-batches of packed rows of trees: rows of one prefix, which is there once.
+
+    Trees go, the longest first, into the first packed row that has room (first-fit decreasing). A group that is longer
+    than a packed row becomes several trees. Packed rows of a micro-batch are padded to no more than twice the shortest.
+
+    Args:
+        rows: in any order.
+        budget: largest micro-batch in tokens, padding included.
+        capacity: longest packed row; a longer sample has one of its own.
+    """
+    groups: dict[object, list[Row]] = {}
+    for row in rows:
+        groups.setdefault(row.prefix_key, []).append(row)
+    trees: list[tuple[int, list[Row]]] = []
+    for group in groups.values():
+        size, tree = group[0].prefix, list[Row]()
+        for row in sorted(group, key=lambda row: -row.continuation):
+            if tree and size + row.continuation > capacity:
+                trees.append((size, tree))
+                size, tree = row.prefix, []
+            size += row.continuation
+            tree.append(row)
+        trees.append((size, tree))
+    sizes: list[int] = []
+    packed: list[list[list[Row]]] = []
+    for size, tree in sorted(trees, key=lambda each: -each[0]):
+        room = next((at for at, taken in enumerate(sizes) if taken + size <= capacity), None)
+        if room is None:
+            room = len(sizes)
+            sizes.append(0)
+            packed.append([])
+        sizes[room] += size
+        packed[room].append(tree)
+    part: list[list[list[Row]]] = []
+    longest = 0
+    for size, each in sorted(zip(sizes, packed, strict=True), key=lambda each: -each[0]):
+        if part and (2 * size < longest or (len(part) + 1) * longest > budget):
+            yield part
+            part = []
+        longest = longest if part else size
+        part.append(each)
+    if part:
+        yield part
+
+
+def batches(
+    rows: Sequence[Row], backbone: Backbone, media: Media, batching: Batching
+) -> Iterator[tuple[list[Row], MicroBatch]]:
+    """Micro-batches of rows; of each, its rows in the order of its tensors."""
+    if batching.packed:
+        for packed in pack(rows, batching.tokens, row_tokens(backbone.device, batching.tokens)):
+            part = [row for trees in packed for tree in trees for row in tree]
+            yield part, collate(part, backbone, media, [[len(tree) for tree in trees] for trees in packed])
+    else:
+        for part in cut(rows, batching.tokens):
+            yield part, collate(part, backbone, media)
+
+
+def collate(
+    rows: Sequence[Row], backbone: Backbone, media: Media, trees: Sequence[Sequence[int]] | None = None
+) -> MicroBatch:
+    """Rows into tensors.
+
+    Args:
+        rows: of the micro-batch.
+        backbone: knows positions.
+        media: processes what the rows show.
+        trees: of each packed row, how many rows each of its trees has; without it they are padded.
+    """
     device = backbone.device
-    heads: dict[object, int] = {}
     features: list[list[Features]] = []
-    positions: list[Tensor] = []
-    for index, row in enumerate(rows):
-        heads.setdefault(row.prefix_key, index)
-        row_features = [media.process(medium) for medium in row.sample.media]
-        for (start, stop), each in zip(row.sample.media_spans, row_features, strict=True):
-            found = np.count_nonzero(row.sample.ids[start:stop] == backbone.placeholders[each.modality])
-            if found != each.tokens:
-                raise ValueError(f"this {each.modality} has {each.tokens} features but {found} placeholders")
-        features.append(row_features)
-        positions.append(backbone.positions(row.sample.ids.tolist(), row_features))
-
-    def block(indices: Sequence[int], head: bool) -> Block:
-        parts = [slice(0, rows[i].prefix) if head else slice(rows[i].prefix, None) for i in indices]
-        names = [
-            [
-                each.digest
-                for each, (_, stop) in zip(features[i], rows[i].sample.media_spans, strict=True)
-                if (stop <= rows[i].prefix) == head
-            ]
-            for i in indices
-        ]
-        return pad_block(
-            [rows[i].sample.ids[part].tolist() for i, part in zip(indices, parts, strict=True)],
-            [positions[i][:, part] for i, part in zip(indices, parts, strict=True)],
-            names,
-            left=head,
-            device=device,
+    placed: list[Placed] = []
+    for row in rows:
+        sample = row.sample
+        found = [media.process(medium) for medium in sample.media]
+        for (start, stop), each in zip(sample.media_spans, found, strict=True):
+            count = np.count_nonzero(sample.ids[start:stop] == backbone.placeholders[each.modality])
+            if count != each.tokens:
+                raise ValueError(f"this {each.modality} has {each.tokens} features but {count} placeholders")
+        features.append(found)
+        placed.append(
+            Placed(
+                ids=sample.ids,
+                actions=np.flatnonzero(sample.action_mask),
+                prefix=row.prefix,
+                key=row.prefix_key,
+                positions=backbone.positions(sample.ids.tolist(), found),
+                media=[(stop, each.digest) for (_, stop), each in zip(sample.media_spans, found, strict=True)],
+            )
         )
-
-    order = {key: index for index, key in enumerate(heads)}
-    prefix, suffix = block(list(heads.values()), head=True), block(range(len(rows)), head=False)
-    prefix_of = [order[row.prefix_key] for row in rows]
-    action = torch.zeros_like(suffix.mask)
-    for index, row in enumerate(rows):
-        tail = row.sample.action_mask[row.prefix :]
-        action[index, : len(tail)] = torch.from_numpy(tail)
 
     def joined(parts: Sequence[NDArray[np.floating[Any]] | None]) -> Tensor | None:
         known = [part for part in parts if part is not None]
@@ -204,12 +272,9 @@ def collate(rows: Sequence[Row], backbone: Backbone, media: Media) -> MicroBatch
     importance = joined([row.importance for row in rows])
     weights = torch.cat([torch.full((row.tokens,), row.weight) for row in rows]).to(device)
     return MicroBatch(
-        prefix=prefix,
-        suffix=suffix,
-        prefix_of=torch.tensor(prefix_of, device=device),
+        layout=Padded.of(placed, device) if trees is None else Packed.of(placed, trees, device),
         features=tuple({each.digest: each for row in features for each in row}.values()),
-        action=action,
-        targets=suffix.ids[action],
+        targets=torch.from_numpy(np.concatenate([each.ids[each.actions] for each in placed])).to(device),
         sampled=sampled,
         old=sampled if old is None else old,
         advantages=torch.from_numpy(np.concatenate([row.advantages for row in rows])).float().to(device),
@@ -224,35 +289,51 @@ def collate(rows: Sequence[Row], backbone: Backbone, media: Media) -> MicroBatch
 
 def states(backbone: Backbone, batch: MicroBatch, encoded: Encoded) -> tuple[Tensor, Tensor]:
     """Hidden states before each action token, [N, D], and behind the last token of each row, [B, D]."""
-    cache = backbone.new_cache()
-    head = backbone.hidden(batch.prefix, encoded, cache)
-    cache.batch_select_indices(batch.prefix_of)
-    tail = backbone.hidden(batch.suffix, encoded, cache, batch.prefix.mask[batch.prefix_of])
-    # The state before each suffix token: the prefix's last for the first one, else its left neighbour's.
-    before = torch.cat([head[batch.prefix_of, -1:], tail[:, :-1]], dim=1)
-    rows = torch.arange(len(tail), device=tail.device)
-    return before[batch.action], tail[rows, batch.suffix.mask.sum(1) - 1]
+    return batch.layout.states(backbone, encoded)
 
 
 def read(
-    backbone: Backbone, states: Tensor, targets: Tensor, banned: Tensor, temperature: float
+    backbone: Backbone,
+    states_ND: Tensor,
+    targets: Tensor,
+    banned: Tensor,
+    temperature: float,
+    logits_bytes: int = LOGITS_BYTES,
 ) -> tuple[Tensor, Tensor]:
     """Log-probability of each target and entropy in the state before it, both [N].
 
-    Exactly what the sampler stored: the masked, tempered distribution.
+    Exactly what the sampler stored: the masked, tempered distribution. Where the logits of all N states, [N, V], are
+    larger than `logits_bytes`, they are computed in chunks that are thrown away, and once more for the backward pass:
+    at no time is there more than one chunk of them.
     """
-    logprobs = masked_logprobs(backbone.logits(states), banned, temperature)
-    chosen = logprobs.gather(-1, targets.unsqueeze(-1)).squeeze(-1)
-    entropy = -(logprobs.exp() * logprobs.masked_fill(banned, 0.0)).sum(-1)
-    return chosen, entropy
+
+    def project(states_CD: Tensor, targets_C: Tensor) -> tuple[Tensor, Tensor]:
+        logprobs = masked_logprobs(backbone.logits(states_CD), banned, temperature)
+        chosen = logprobs.gather(-1, targets_C.unsqueeze(-1)).squeeze(-1)
+        return chosen, -(logprobs.exp() * logprobs.masked_fill(banned, 0.0)).sum(-1)
+
+    chunk = max(logits_bytes // (4 * len(banned)), 1)
+    if len(targets) <= chunk:
+        return project(states_ND, targets)
+    parts = [
+        checkpoint(project, states_CD, targets_C, use_reentrant=False, preserve_rng_state=False)
+        for states_CD, targets_C in zip(torch.split(states_ND, chunk), torch.split(targets, chunk), strict=True)
+    ]
+    chosen, entropy = zip(*parts, strict=True)
+    return torch.cat(chosen), torch.cat(entropy)
 
 
 def score(
-    backbone: Backbone, batch: MicroBatch, banned: Tensor, temperature: float, encoded: Encoded | None = None
+    backbone: Backbone,
+    batch: MicroBatch,
+    banned: Tensor,
+    temperature: float,
+    encoded: Encoded | None = None,
+    logits_bytes: int = LOGITS_BYTES,
 ) -> tuple[Tensor, Tensor]:
     """Log-probability and entropy of each action token under the current weights, both [N].
 
     The media are the learner's; they are encoded here unless `encoded` holds them already.
     """
     before, _ = states(backbone, batch, encoded or backbone.encode(batch.features))
-    return read(backbone, before, batch.targets, banned, temperature)
+    return read(backbone, before, batch.targets, banned, temperature, logits_bytes)

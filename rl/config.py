@@ -64,6 +64,8 @@ class TrainConfig:
     """Newest checkpoints that are kept."""
     max_batch: int = 128
     """Most replies that the transformers engine draws together."""
+    cache_bytes: int = 0
+    """Memory in which the transformers engine keeps the keys and values of earlier turns; 0 keeps none."""
     engine: str = "transformers"
     """Who draws replies: `transformers`, in this process, or `vllm`, which promises no equal bits."""
     vllm: VLLMEngineConfig = field(default_factory=VLLMEngineConfig)
@@ -85,6 +87,8 @@ class TrainConfig:
         for name in ("steps", "tasks_per_step", "checkpoint_every", "keep_checkpoints", "max_batch"):
             if getattr(self, name) < 1:
                 raise ConfigError(f"{name} must be >= 1, got {getattr(self, name)}")
+        if self.cache_bytes < 0:
+            raise ConfigError(f"cache_bytes must be >= 0 (0 keeps nothing), got {self.cache_bytes}")
         if self.eval_tasks < 2:
             raise ConfigError(f"eval_tasks must be >= 2 for an interval, got {self.eval_tasks}")
         if self.eval_first < 0:

@@ -4,7 +4,7 @@ A linear head on hidden states, of the policy's own backbone (`shared`) or of a 
 (`separate`). The head begins at zero, so that the first advantages are plain returns.
 
     critic = Critic(CriticConfig("separate"), backbone)
-    values, tails = critic.values(rows, media, budget)     # before the update; they are kept with the rows
+    values, tails = critic.values(rows, media, batching)     # before the update; they are kept with the rows
     loss = critic.loss(states, batch, share=1 / targets)   # in it
 
 Shapes: N action tokens of a (micro-)batch, B rows, D width.
@@ -24,7 +24,7 @@ from torch import Tensor
 from saccade.agents.backbone import Backbone
 from saccade.agents.media import Media
 from saccade.envs.errors import ConfigError, near
-from saccade.rl.batch import MicroBatch, Row, collate, cut, states
+from saccade.rl.batch import Batching, MicroBatch, Row, batches, states
 from saccade.rl.losses import value_loss
 from saccade.rl.optimizers import Optimizer
 
@@ -95,7 +95,7 @@ class Critic:
         found: Tensor = self.head(states.float()).squeeze(-1)
         return found
 
-    def values(self, rows: Sequence[Row], media: Media, budget: int) -> tuple[list[Floats], Floats]:
+    def values(self, rows: Sequence[Row], media: Media, batching: Batching) -> tuple[list[Floats], Floats]:
         """Values before the action tokens of each row, and behind its last token, [rows]; without gradient.
 
         The latter is the value of a final observation; NaN where the row ends with an action.
@@ -104,8 +104,8 @@ class Critic:
         tails: dict[int, float] = {}
         with torch.no_grad():
             encoded = self.backbone.encode([media.process(medium) for row in rows for medium in row.sample.media])
-            for part in cut(rows, budget):
-                before, behind = states(self.backbone, collate(part, self.backbone, media), encoded)
+            for part, batch in batches(rows, self.backbone, media, batching):
+                before, behind = states(self.backbone, batch, encoded)
                 split = torch.split(self.read(before).double().cpu(), [row.tokens for row in part])
                 for row, values, tail in zip(part, split, self.read(behind).tolist(), strict=True):
                     found[id(row)] = values.numpy()

@@ -27,7 +27,7 @@ from saccade.agents.engines.sampling import banned_mask
 from saccade.agents.lora import LoRAConfig
 from saccade.envs.errors import ConfigError
 from saccade.rl.backward import LossOf, accumulate
-from saccade.rl.batch import MicroBatch, Row, by_episode, collate, cut, read, score, states
+from saccade.rl.batch import LOGITS_BYTES, Batching, MicroBatch, Row, batches, by_episode, read, score, states
 from saccade.rl.critic import Critic, CriticConfig, explained_variance
 from saccade.rl.kl import KLConfig, KLController
 from saccade.rl.losses import DIVERGENCES, Clip, k3, make_loss, token_weights
@@ -86,6 +86,10 @@ class LearnerConfig:
     """Of weights and activations, the embedded engine's too; `bfloat16` keeps float32 masters in the optimiser."""
     activation_checkpointing: bool = False
     """Whether layers compute their activations again in the backward pass: less memory, a third more work."""
+    packing: bool = False
+    """Several samples behind each other in one row of the forward pass; changes speed, never the gradient."""
+    logits_bytes: int = LOGITS_BYTES
+    """Largest matrix of logits; more action tokens are projected in chunks, and again in the backward pass."""
 
     def __post_init__(self) -> None:
         if not self.learning_rate > 0:
@@ -96,6 +100,9 @@ class LearnerConfig:
         if self.kl_coef < 0 or self.entropy_coef < 0:
             raise ConfigError("kl_coef and entropy_coef must be >= 0")
         KLController(self.kl, self.kl_coef)
+        if self.logits_bytes < 1:
+            raise ConfigError(f"logits_bytes must be >= 1, got {self.logits_bytes}")
+        Batching(self.micro_batch_tokens, self.packing)
         make_loss(self.loss)
         token_weights([1], self.aggregation, self.constant_length)
         if self.constant_length and self.aggregation != "constant":
@@ -103,6 +110,11 @@ class LearnerConfig:
         check_precision(self.precision)
         if self.freeze_vision and self.lora.vision and self.lora.rank:
             raise ConfigError("lora.vision trains an adapter in the tower that freeze_vision freezes: choose one")
+
+    @property
+    def batching(self) -> Batching:
+        """How rows are cut into micro-batches."""
+        return Batching(self.micro_batch_tokens, self.packing)
 
 
 @dataclass(frozen=True)
@@ -207,16 +219,15 @@ class Learner:
         found: dict[int, Tensor] = {}
         with torch.no_grad(), reference.worn() if reference else nullcontext():
             encoded = backbone.encode([self.chat.media.process(medium) for row in rows for medium in row.sample.media])
-            for part in cut(rows, self.config.micro_batch_tokens):
-                batch = collate(part, backbone, self.chat.media)
-                scores = score(backbone, batch, self.banned, self.temperature, encoded)[0]
+            for part, batch in batches(rows, backbone, self.chat.media, self.config.batching):
+                scores = score(backbone, batch, self.banned, self.temperature, encoded, self.config.logits_bytes)[0]
                 found |= zip(map(id, part), torch.split(scores, [row.tokens for row in part]), strict=True)
         return [found[id(row)] for row in rows]
 
     def values(self, rows: Sequence[Row]) -> tuple[list[NDArray[np.float64]], NDArray[np.float64]]:
         """What the critic says before each action token of each row, and behind its last token (NaN: no such state)."""
         assert self.critic is not None
-        return self.critic.values(rows, self.chat.media, self.config.micro_batch_tokens)
+        return self.critic.values(rows, self.chat.media, self.config.batching)
 
     def weights(self) -> Iterator[tuple[str, Tensor]]:
         """Full named tensors, for engines; an adapter is merged into them."""
@@ -323,7 +334,7 @@ class Learner:
         with torch.random.fork_rng(enabled=dropout):
             if dropout:  # a resumed run drops the same
                 torch.manual_seed(self.steps * self.ranks.size + self.ranks.rank)
-            sums = accumulate(backbone, self.chat.media, rows, self.config.micro_batch_tokens, loss_of)
+            sums = accumulate(backbone, self.chat.media, rows, self.config.batching, loss_of)
         backbone.model.eval()
         if self.ranks.size > 1:
             sums = self._gather(sums, parts)
@@ -350,7 +361,9 @@ class Learner:
 
     def _policy_loss(self, batch: MicroBatch, encoded: Encoded) -> tuple[Tensor, dict[str, Tensor]]:
         before, _ = states(self.backbone, batch, encoded)
-        logprobs, entropy = read(self.backbone, before, batch.targets, self.banned, self.temperature)
+        logprobs, entropy = read(
+            self.backbone, before, batch.targets, self.banned, self.temperature, self.config.logits_bytes
+        )
         policy = self.loss(logprobs, batch.old, batch.advantages, batch.sequences, self.config.clip)
         own = policy.loss if batch.importance is None else policy.loss * batch.importance
         per_token = own - self.config.entropy_coef * entropy
@@ -379,6 +392,6 @@ class Learner:
         return loss, metrics
 
     def _imitation_loss(self, batch: MicroBatch, encoded: Encoded) -> tuple[Tensor, dict[str, Tensor]]:
-        logprobs, _ = score(self.backbone, batch, self.banned, 1.0, encoded)
+        logprobs, _ = score(self.backbone, batch, self.banned, 1.0, encoded, self.config.logits_bytes)
         loss = -(logprobs * batch.weights).sum()
         return loss, {"sft/loss": loss.detach()}

@@ -234,7 +234,8 @@ def make_engine(config: TrainConfig, backbone: Backbone, chat: Chat, agent: Agen
     """The engine of a run; transformers samples from the learner's own weights."""
     if config.engine == "vllm":
         return VLLMEngine(model_place(config.model), chat, config.vllm, agent.max_context)
-    return TransformersEngine(backbone, chat.media, TransformersEngineConfig(config.max_batch, config.deterministic))
+    batching = TransformersEngineConfig(config.max_batch, config.deterministic, config.cache_bytes)
+    return TransformersEngine(backbone, chat.media, batching)
 
 
 def stored_evaluation(store: ReplayStore, phase: str) -> dict[str, Evaluation]:

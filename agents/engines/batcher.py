@@ -33,6 +33,9 @@ class Batcher(Generic[Request, Result]):
         serve: runs a batch and returns one result a request, in order.
         max_batch: most requests in one batch.
         deterministic: whether to wait for all participants.
+
+    Attributes:
+        participants: how many loops ask now.
     """
 
     def __init__(
@@ -44,18 +47,18 @@ class Batcher(Generic[Request, Result]):
         self._max_batch = max_batch
         self._deterministic = deterministic
         self._waiting: list[_Waiting[Request, Result]] = []
-        self._participants = 0
+        self.participants = 0
         self._busy = False
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="saccade-engine")
 
     @contextmanager
     def participant(self) -> Iterator[None]:
         """Held by a loop that will ask again and again; a deterministic batch waits for all of them."""
-        self._participants += 1
+        self.participants += 1
         try:
             yield
         finally:
-            self._participants -= 1
+            self.participants -= 1
             self._wake()
 
     async def submit(self, request: Request, key: str) -> Result:
@@ -74,7 +77,7 @@ class Batcher(Generic[Request, Result]):
     def _wake(self) -> None:
         if self._busy or not self._waiting:
             return
-        if self._deterministic and len(self._waiting) < self._participants:
+        if self._deterministic and len(self._waiting) < self.participants:
             return
         self._waiting.sort(key=lambda waiting: waiting.key)
         batch = self._waiting[: self._max_batch]

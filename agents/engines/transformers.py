@@ -1,23 +1,27 @@
 """The embedded engine: a Hugging Face model in this process, sharing its weights with the learner.
 
 Waiting requests are batched; equal prompts (the episodes of a group at their first turn) are computed once; every
-unique picture, video or sound goes through its encoder once. In deterministic mode the same requests give the same
-tokens and log-probabilities bit for bit; in fast mode batches depend on timing and log-probabilities agree within 1e-4.
+unique picture, video or sound goes through its encoder once. Where memory is given for it, the keys and values of an
+episode stay for its next turn (`turns.py`), of which only what is new is computed. In deterministic mode the same
+requests give the same tokens and log-probabilities bit for bit; in fast mode batches depend on timing and
+log-probabilities agree within 1e-4.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from contextlib import AbstractContextManager
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
+from saccade.agents.attention import slides
 from saccade.agents.backbone import Backbone, Block, Encoded, pad_block
 from saccade.agents.engines.base import Completion, Prompt, SamplingParams, StopReason
 from saccade.agents.engines.batcher import Batcher
 from saccade.agents.engines.sampling import banned_mask, draw, masked_logprobs, uniforms
+from saccade.agents.engines.turns import Kept, Turns, pasts
 from saccade.agents.media import Media
 from saccade.agents.modality import name_of
 from saccade.envs.errors import ConfigError, near
@@ -31,6 +35,12 @@ class TransformersEngineConfig:
     """Most replies drawn together."""
     deterministic: bool = True
     """Wait for all running episodes and serve them in canonical order."""
+    cache_bytes: int = 0
+    """Most memory for the keys and values of earlier turns; with 0 every turn computes its prompt anew."""
+
+    def __post_init__(self) -> None:
+        if self.cache_bytes < 0:
+            raise ConfigError(f"cache_bytes must be >= 0 (0 keeps nothing), got {self.cache_bytes}")
 
 
 @dataclass(frozen=True)
@@ -54,21 +64,31 @@ class TransformersEngine:
         self.media = media
         self.config = config or TransformersEngineConfig()
         self.version = 0
+        if self.config.cache_bytes and slides(backbone.model):
+            raise ConfigError("a sliding window forgets what a next turn needs: use cache_bytes=0 with this model")
+        self._turns = Turns(self.config.cache_bytes)
         self._batcher = Batcher(self._serve, self.config.max_batch, self.config.deterministic)
 
     async def generate(self, prompt: Prompt, params: SamplingParams, seed: int, key: str) -> Completion:
         """Draw one reply."""
         return await self._batcher.submit(_Request(prompt, params, seed), key)
 
-    def participant(self) -> AbstractContextManager[None]:
-        """Held by each episode loop while it runs."""
-        return self._batcher.participant()
+    @contextmanager
+    def participant(self) -> Iterator[None]:
+        """Held by each episode loop while it runs; with the last one, what was kept for next turns is dropped."""
+        try:
+            with self._batcher.participant():
+                yield
+        finally:
+            if not self._batcher.participants:
+                self._turns.clear()
 
     def update(self, weights: Iterable[tuple[str, Tensor]], version: int) -> None:
         """Copy new weights in; tensors that are the model's own (a shared learner) cost nothing.
 
         A model that wears an adapter is its learner's: what it is to serve is in it already, and nothing is merged.
         """
+        self._turns.clear()
         self.version = version
         if self.backbone.adapter is not None:
             return
@@ -103,12 +123,14 @@ class TransformersEngine:
     def _reply(self, requests: Sequence[_Request], params: SamplingParams) -> list[Completion]:
         net, device = self.backbone, self.backbone.device
         unique, rows = _unique([request.prompt for request in requests])
-        block, encoded = self._prefix(unique)
+        kept = [self._turns.take(prompt.ids, _names(prompt)) for prompt in unique]
+        block, encoded = self._rest(unique, kept)
         cache = net.new_cache()
-        last = net.hidden(block, encoded, cache)[:, -1]
+        before = pasts(cache, kept, device)
+        last = net.hidden(block, encoded, cache, before)[:, -1]
         index = torch.tensor(rows, device=device)
         cache.batch_select_indices(index)
-        past = block.mask[index]
+        past = prompts = torch.cat([before, block.mask], dim=1)[index]
         next_position = block.positions.amax(dim=(0, 2))[index] + 1
         hidden = last[index]
 
@@ -136,12 +158,21 @@ class TransformersEngine:
             hidden = net.hidden(one, encoded, cache, past)[:, -1]
             past = torch.cat([past, one.mask], dim=1)
         all_tokens, all_logprobs = torch.stack(tokens, 1).tolist(), torch.stack(logprobs, 1).tolist()
-        return [
+        replies = [
             self._completion(row_tokens, row_logprobs, params, unique[row].ids)
             for row_tokens, row_logprobs, row in zip(all_tokens, all_logprobs, rows, strict=True)
         ]
+        if self._turns.capacity:
+            fed = past.shape[1] - prompts.shape[1]  # the last token was drawn only
+            for row, (reply, real, request) in enumerate(zip(replies, prompts, requests, strict=True)):
+                said = reply.ids[:fed]
+                columns = torch.arange(len(said), device=device) + len(real)
+                own = torch.cat([real.nonzero().squeeze(1), columns])
+                self._turns.keep(Kept.of(cache, row, own, (*reply.prompt_ids, *said), _names(request.prompt)))
+        return replies
 
-    def _prefix(self, prompts: Sequence[Prompt]) -> tuple[Block, Encoded]:
+    def _rest(self, prompts: Sequence[Prompt], kept: Sequence[Kept | None]) -> tuple[Block, Encoded]:
+        """What is not computed yet of each prompt, with its media."""
         net = self.backbone
         features = [[self.media.process(medium) for medium in prompt.media] for prompt in prompts]
         for prompt, row in zip(prompts, features, strict=True):
@@ -150,11 +181,17 @@ class TransformersEngine:
                 wanted = sum(each.tokens for each in row if each.modality is modality)
                 if found != wanted:
                     raise ValueError(f"the prompt has {found} {modality} placeholders but {wanted} features")
-        encoded = net.encode([each for row in features for each in row])
+        done = [(0, 0) if each is None else (len(each.ids), len(each.media)) for each in kept]
         positions = [net.positions(p.ids, row) for p, row in zip(prompts, features, strict=True)]
-        names = [[each.digest for each in row] for row in features]
-        block = pad_block([p.ids for p in prompts], positions, names, left=True, device=net.device)
-        return block, encoded
+        new = [row[seen:] for row, (_, seen) in zip(features, done, strict=True)]
+        block = pad_block(
+            [p.ids[tokens:] for p, (tokens, _) in zip(prompts, done, strict=True)],
+            [places[:, tokens:] for places, (tokens, _) in zip(positions, done, strict=True)],
+            [[each.digest for each in row] for row in new],
+            left=True,
+            device=net.device,
+        )
+        return block, net.encode([each for row in new for each in row])
 
     def _completion(
         self, tokens: list[int], logprobs: list[float], params: SamplingParams, prompt_ids: tuple[int, ...]
@@ -166,13 +203,17 @@ class TransformersEngine:
         return Completion(tuple(tokens[:count]), tuple(logprobs[:count]), versions, reason, prompt_ids)
 
 
+def _names(prompt: Prompt) -> tuple[str, ...]:
+    return tuple(map(name_of, prompt.media))
+
+
 def _unique(prompts: Sequence[Prompt]) -> tuple[list[Prompt], list[int]]:
     """Distinct prompts, and for each given prompt the index of its representative."""
     found: dict[tuple[object, ...], int] = {}
     unique: list[Prompt] = []
     rows: list[int] = []
     for prompt in prompts:
-        name = (prompt.ids, *map(name_of, prompt.media))
+        name = (prompt.ids, *_names(prompt))
         if name not in found:
             found[name] = len(unique)
             unique.append(prompt)

@@ -38,7 +38,7 @@ def test_shared_prefixes_equal_separate_ones(agent, turns):
     together = logprobs(agent, rows)
     apart = torch.cat([logprobs(agent, [row]) for row in rows])
     assert torch.allclose(together, apart, atol=1e-5)
-    prefixes = collate(rows, agent.engine.backbone, agent.chat.media).prefix.ids
+    prefixes = collate(rows, agent.engine.backbone, agent.chat.media).layout.prefix.ids
     assert len(prefixes) == len({row.prefix_key for row in rows}) <= len(turns)
 
 

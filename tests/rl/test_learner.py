@@ -33,6 +33,7 @@ SETTINGS = {
         "correction": CorrectionConfig("mask", low=0.8, high=1.2),
     },
     "critic": {"critic": CriticConfig("shared")},
+    "packed": {"packing": True, "logits_bytes": 1 << 14},
 }
 
 

@@ -76,9 +76,17 @@ def test_equal_media_and_prefixes_are_shared(case):
     agent, _, source, _ = case
     rows = rows_of(run(agent, source, tasks=2, samples=3))
     batch = collate(rows, agent.engine.backbone, agent.chat.media)
-    assert len(batch.prefix.ids) == 2
+    assert len(batch.layout.prefix.ids) == 2
     assert len(batch.features) == len({name_of(medium) for row in rows for medium in row.sample.media})
     assert len(batch.features) < sum(len(row.sample.media) for row in rows)
+
+
+def test_packed_rows_have_the_padded_ones_log_probabilities(case):
+    agent, learner, source, _ = case
+    rows = rows_of(run(agent, source, tasks=2, samples=3))
+    packing = Learner(agent.engine.backbone, agent.chat, replace(learner.config, packing=True), 30)
+    for padded, packed in zip(learner.logprobs(rows), packing.logprobs(rows), strict=True):
+        assert (padded - packed).abs().max() < 1e-5
 
 
 def test_a_medium_that_does_not_fit_its_placeholders_is_refused(case):
