@@ -75,53 +75,6 @@ def numbers(trajectories, seed=0):
     return replace(rollouts, rewards=[rng.normal(size=len(rewards)) for rewards in rollouts.rewards])
 
 
-def test_cut_and_merged_again_is_the_same_sample(trajectories):
-    for trajectory in trajectories:
-        (sample,) = trajectory.samples
-        (again,) = merge(apart(sample))
-        for name in ("ids", "turns", "logprobs", "versions"):
-            np.testing.assert_array_equal(getattr(sample, name), getattr(again, name))
-        assert sample.media == again.media and sample.media_spans == again.media_spans
-
-
-SETTINGS = {
-    "token-mean": {},
-    "sequence-mean": {"aggregation": "sequence-mean"},
-    "constant": {"aggregation": "constant", "constant_length": 40},
-    "corrected": {"correction": CorrectionConfig("truncate", "sequence")},
-    "critic": {"critic": CriticConfig("shared"), "advantage": "gae"},
-}
-
-
-@pytest.mark.parametrize("name", SETTINGS)
-def test_the_gradient_does_not_depend_on_the_cut(learner, trajectories, name):
-    settings = dict(SETTINGS[name])
-    advantage = settings.pop("advantage", "turn-grpo")
-    cut = [replace(each, samples=[s for sample in each.samples for s in apart(sample)]) for each in trajectories]
-    assert max(len(each.samples) for each in cut) > 2
-    start = {name: p.detach().clone() for name, p in learner(kl_coef=0).parameters.items()}
-    found = []
-    for batch in (trajectories, cut):
-        subject = learner(**EXACT, **settings)
-        with torch.no_grad():
-            for key, weight in subject.parameters.items():
-                weight.copy_(start[key])
-        if subject.critic is not None:
-            torch.nn.init.normal_(subject.critic.head.weight, generator=torch.Generator().manual_seed(0))
-        rollouts, _ = consult(batch, numbers(batch), subject)
-        targets = value_targets(rollouts, advantage) if subject.critic else None
-        advantages, rows, _ = assign(batch, rollouts, ADVANTAGES[advantage], targets)
-        if name == "corrected":  # a sampler that is not the learner
-            rows = [replace(r, sample=replace(r.sample, logprobs=r.sample.logprobs * 1.05)) for r in rows]
-        subject.step(rows)
-        found.append((gradient(subject), advantages, rows))
-    (one, given, rows), (other, again, pieces) = found
-    assert len(by_episode(pieces)) == len(rows) < len(pieces)
-    for mine, theirs in zip(given, again, strict=True):
-        np.testing.assert_allclose(mine, theirs, atol=1e-4)
-    assert (one - other).abs().max() / one.abs().max() < 1e-4
-
-
 def by_hand(learner, trajectories, advantages, weight_of):
     """Gradient of -sum w A log pi, where every turn is scored alone behind the prompt that it was sampled from."""
     net, chat = learner.backbone, learner.chat
@@ -236,3 +189,50 @@ def test_the_value_of_what_was_cut_off_is_seen_as_the_policy_shows_it(agent, lea
     for row in rows:
         assert row.sample.tail == 0 and row.values == pytest.approx(subject.values([row])[0][0], abs=1e-4)
     assert np.isfinite(list(subject.step(rows).values())).all()
+
+
+def test_cut_and_merged_again_is_the_same_sample(trajectories):
+    for trajectory in trajectories:
+        (sample,) = trajectory.samples
+        (again,) = merge(apart(sample))
+        for name in ("ids", "turns", "logprobs", "versions"):
+            np.testing.assert_array_equal(getattr(sample, name), getattr(again, name))
+        assert sample.media == again.media and sample.media_spans == again.media_spans
+
+
+SETTINGS = {
+    "token-mean": {},
+    "sequence-mean": {"aggregation": "sequence-mean"},
+    "constant": {"aggregation": "constant", "constant_length": 40},
+    "corrected": {"correction": CorrectionConfig("truncate", "sequence")},
+    "critic": {"critic": CriticConfig("shared"), "advantage": "gae"},
+}
+
+
+@pytest.mark.parametrize("name", SETTINGS)
+def test_the_gradient_does_not_depend_on_the_cut(learner, trajectories, name):
+    settings = dict(SETTINGS[name])
+    advantage = settings.pop("advantage", "turn-grpo")
+    cut = [replace(each, samples=[s for sample in each.samples for s in apart(sample)]) for each in trajectories]
+    assert max(len(each.samples) for each in cut) > 2
+    start = {name: p.detach().clone() for name, p in learner(kl_coef=0).parameters.items()}
+    found = []
+    for batch in (trajectories, cut):
+        subject = learner(**EXACT, **settings)
+        with torch.no_grad():
+            for key, weight in subject.parameters.items():
+                weight.copy_(start[key])
+        if subject.critic is not None:
+            torch.nn.init.normal_(subject.critic.head.weight, generator=torch.Generator().manual_seed(0))
+        rollouts, _ = consult(batch, numbers(batch), subject)
+        targets = value_targets(rollouts, advantage) if subject.critic else None
+        advantages, rows, _ = assign(batch, rollouts, ADVANTAGES[advantage], targets)
+        if name == "corrected":  # a sampler that is not the learner
+            rows = [replace(r, sample=replace(r.sample, logprobs=r.sample.logprobs * 1.05)) for r in rows]
+        subject.step(rows)
+        found.append((gradient(subject), advantages, rows))
+    (one, given, rows), (other, again, pieces) = found
+    assert len(by_episode(pieces)) == len(rows) < len(pieces)
+    for mine, theirs in zip(given, again, strict=True):
+        np.testing.assert_allclose(mine, theirs, atol=1e-4)
+    assert (one - other).abs().max() / one.abs().max() < 1e-4
