@@ -158,11 +158,11 @@ class Chat:
             if isinstance(piece, str):
                 writer.control(piece)
                 continue
-            part = parts[piece] if parts else [""]
-            if isinstance(part, list):
-                writer.text(["".join(part).strip()] if self.template.trims else part)
+            content = parts[piece] if parts else [""]
+            if isinstance(content, list):
+                writer.text(["".join(content).strip()] if self.template.trims else content)
             else:
-                writer.medium(part, runs[piece])
+                writer.medium(content, runs[piece])
         return writer.finish()
 
     def _must_agree(self) -> None:
