@@ -152,11 +152,11 @@ class Chat:
             if isinstance(piece, str):
                 writer.control(piece)
                 continue
-            shown = parts[piece] if parts else [""]
-            if isinstance(shown, list):
-                writer.text(["".join(shown).strip()] if self.template.trims else shown)
+            content = parts[piece] if parts else [""]
+            if isinstance(content, list):
+                writer.text(["".join(content).strip()] if self.template.trims else content)
             else:
-                writer.medium(shown, runs[piece])
+                writer.medium(content, runs[piece])
         return writer.finish()
 
     def _encode(self, text: str) -> tuple[int, ...]:

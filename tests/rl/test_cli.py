@@ -3,10 +3,13 @@ import json
 import os
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
 from saccade.rl.cli import main
+
+ROOT = Path(__file__).parents[2]
 
 
 def run(capsys, *arguments):
@@ -185,3 +188,10 @@ def test_doctor_finds_this_machine_and_a_model_sound(capsys, taught_path):
     assert status == 0, text
     assert text.count("ok ") == 7 and "a blank picture moves tokens" in text
     assert "append-only, a system role, media: image, video" in text
+
+
+def test_doctor_says_what_a_template_can_do(tiny_path):
+    from saccade.rl.doctor import template
+
+    told = template(str(tiny_path))
+    assert told in (ROOT / "docs" / "formats.md").read_text() and "replies end with <|im_end|>" in told
