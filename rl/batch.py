@@ -304,7 +304,7 @@ def read(
 
     Exactly what the sampler stored: the masked, tempered distribution. Where the logits of all N states, [N, V], are
     larger than `logits_bytes`, they are computed in chunks that are thrown away, and once more for the backward pass:
-    at no time is there more than one chunk of them.
+    at any time there are a few matrices of one chunk's size, whatever N is.
     """
 
     def project(states_CD: Tensor, targets_C: Tensor) -> tuple[Tensor, Tensor]:
