@@ -22,9 +22,9 @@ import tyro
 from page import markdown_table, write_section
 
 from saccade.agents.chat import Chat
+from saccade.agents.engines.base import scripted
 from saccade.agents.engines.sampling import banned_mask
 from saccade.agents.load import load_model
-from saccade.agents.policies import scripted
 from saccade.agents.tiny import TinyConfig, build_tiny
 from saccade.envs.observation import Image, Observation
 from saccade.rl.batch import Row, collate, cut, pack, score

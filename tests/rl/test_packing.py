@@ -12,8 +12,8 @@ from torch.utils._python_dispatch import TorchDispatchMode
 
 import saccade.rl.layout as layout
 from saccade.agents.attention import seen_by, take_masks, tree_mask
+from saccade.agents.engines.base import scripted
 from saccade.agents.engines.sampling import banned_mask
-from saccade.agents.policies import scripted
 from saccade.agents.trajectory import Sample
 from saccade.envs.errors import ConfigError
 from saccade.envs.observation import Image, Observation

@@ -91,7 +91,7 @@ def idle(ranks, path):
     from saccade.rl.learner import Learner, LearnerConfig
 
     learner = Learner(*load_model(path), LearnerConfig(kl_coef=0), 1, ranks=ranks)
-    row = SimpleNamespace(tokens=3, taught=3)
+    row = SimpleNamespace(tokens=3, taught=3, episode=None)
     with pytest.raises(ConfigError, match="each of 2 ranks needs a row, 1 of them got none"):
         learner.imitate([row] * (1 - ranks.rank))
 
