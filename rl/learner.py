@@ -85,7 +85,7 @@ class LearnerConfig:
     precision: str = "float32"
     """Of weights and activations, the embedded engine's too; `bfloat16` keeps float32 masters in the optimiser."""
     activation_checkpointing: bool = False
-    """Whether layers compute their activations again in the backward pass: less memory, a third more work."""
+    """Whether layers compute their activations again in the backward pass: less memory, more work."""
     packing: bool = False
     """Several samples behind each other in one row of the forward pass; changes speed, never the gradient."""
     logits_bytes: int = LOGITS_BYTES
