@@ -233,13 +233,15 @@ class Core:
         self._held[request.id] = request
         if self._asleep:
             return
+        from vllm.exceptions import VLLMClientError
+
         try:
             engine.add_request(request.id, request.input, request.params)
-        except (ValueError, TypeError) as failure:  # vLLM refuses this one; the others go on
+        except (ValueError, TypeError, VLLMClientError) as failure:  # vLLM refuses this one; the others go on
             self._held.pop(request.id)
             with self._lock:
                 self._requests.pop(request.id, None)
-            request.reply.set_exception(failure)
+            request.reply.set_exception(ValueError(f"vLLM refuses the request: {failure}"))
 
     def _deliver(self, output: RequestOutput) -> None:
         if not output.finished:
