@@ -18,6 +18,7 @@ import sys
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -118,7 +119,8 @@ def run(study: Study, seed: int, folder: Path) -> None:
 
         start = str(folder / "start")
         if not Path(start).exists():
-            grow(GrowConfig(study.envs, start, study.model, seed, sft=study.warm, runner=runner))
+            warm = GrowConfig(study.envs, start, study.model, seed, sft=study.warm, runner=runner)
+            grow(warm, partial(_tell_growth, folder))
     config = TrainConfig(
         model=start,
         envs=study.envs,
@@ -132,9 +134,10 @@ def run(study: Study, seed: int, folder: Path) -> None:
         runner=runner,
         learner=study.learner,
     )
-    trained = Trainer(config, resume=True).run()
+    trained = Trainer(config, resume=True).run(partial(_tell_update, folder))
     metrics = [json.loads(line) for line in (folder / "rl" / "metrics.jsonl").read_text().splitlines()]
     learning = sum(line["time/rollout"] + line["time/learn"] for line in metrics)
+    print(f"{folder}: trained; the control imitates for {learning:.0f} s", flush=True)
     control = imitate(study, start, seed, learning)
     model = str(folder / "rl" / "model")
     result: dict[str, Any] = {
@@ -159,6 +162,16 @@ def run(study: Study, seed: int, folder: Path) -> None:
         "learning_seconds": learning,
     }
     (folder / "result.json").write_text(json.dumps(result))
+
+
+def _tell_growth(folder: Path, step: int, metrics: Mapping[str, float]) -> None:
+    success = [f"{value:.2f}" for name, value in metrics.items() if name.startswith("sft/success")]
+    print(f"{folder}: warm start, step {step}: sampled success {' '.join(success)}", flush=True)
+
+
+def _tell_update(folder: Path, update: int, metrics: Mapping[str, float]) -> None:
+    if update % 10 == 9:
+        print(f"{folder}: update {update + 1}: return {metrics['return']:.2f}", flush=True)
 
 
 def imitate(study: Study, start: str, seed: int, seconds: float) -> dict[str, Evaluation]:

@@ -73,7 +73,7 @@ def table(title: str, columns: Sequence[str], rows: Sequence[Sequence[object]], 
     """A plain table; the first columns, so many of them, are left-aligned, the others right."""
     out = Table(title=title, title_justify="left", title_style="bold")
     for index, column in enumerate(columns):
-        out.add_column(column, justify="left" if index < left else "right", no_wrap=index >= left)
+        out.add_column(column, justify="left" if index < left else "right", no_wrap=index >= left, overflow="fold")
     for row in rows:
         out.add_row(*(str(value) for value in row))
     return out
