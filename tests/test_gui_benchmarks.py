@@ -4,7 +4,6 @@ import importlib
 import os
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
@@ -74,11 +73,10 @@ def test_what_grows_or_is_left_is_a_fault(soak):
 
 def test_processes_are_counted_with_their_children(soak):
     processes = importlib.import_module("processes")
-    child = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)"], start_new_session=True)
+    program = "import time; print('here', flush=True); time.sleep(60)"
+    child = subprocess.Popen([sys.executable, "-c", program], start_new_session=True, stdout=subprocess.PIPE)
     try:
-        deadline = time.monotonic() + 10
-        while processes.session(child.pid) != [child.pid] and time.monotonic() < deadline:
-            time.sleep(0.01)
+        assert child.stdout.readline() == b"here\n"  # before it runs, it is neither its own session nor its size
         assert child.pid in processes.family(os.getpid()) and processes.session(child.pid) == [child.pid]
         rss, pss = processes.memory([child.pid])
         assert 1 < pss <= rss < 1000 and processes.descriptors(child.pid) >= 3
