@@ -24,7 +24,7 @@ class Entry:
 
     id: str
     family: str
-    """`gui`, `embodied`, `qa`, or the module of a bridge."""
+    """`gui`, `embodied`, `qa` or `bridge`."""
     summary: str
     """The first sentence of its class's documentation."""
 
@@ -34,10 +34,10 @@ def catalogue(text: str = "") -> list[Entry]:
 
     All for an empty text, but for the tasks of MiniWoB++, which are too many to be looked through.
     """
-    entries = [
-        Entry(id, entry.removeprefix(PREFIX).split(":")[0].split(".")[0], _summary(*entry.split(":")))
-        for id, entry in (ENVIRONMENTS | YOURS).items()
-    ]
+    entries = []
+    for id, entry in (ENVIRONMENTS | YOURS).items():
+        module, name = entry.split(":")
+        entries.append(Entry(id, module.removeprefix(PREFIX).split(".")[0], _summaries(module).get(name, "")))
     if text:
         known = {entry.id for entry in entries}
         ids = {f"saccade/MiniWoB-{task}-v0": task for task in TASKS}
@@ -48,10 +48,6 @@ def catalogue(text: str = "") -> list[Entry]:
         ]
     wanted = text.lower()
     return [entry for entry in entries if wanted in f"{entry.id} {entry.family} {entry.summary}".lower()]
-
-
-def _summary(module: str, name: str) -> str:
-    return _summaries(module).get(name, "")
 
 
 @cache
