@@ -39,7 +39,7 @@ ENVIRONMENTS: dict[str, str] = {
     "saccade/FilesMove-v0": "saccade.envs.gui.sites.files:FilesMove",
     "saccade/FilesDelete-v0": "saccade.envs.gui.sites.files:FilesDelete",
     "saccade/FilesFolder-v0": "saccade.envs.gui.sites.files:FilesFolder",
-    "saccade/TwoPageForm-v0": "saccade.envs.gui.env:TwoPageForm",
+    "saccade/TwoPageForm-v0": "saccade.envs.gui.form:TwoPageForm",
     "saccade/MiniWoB-click-test-2-v0": "saccade.envs.gui.miniwob:ClickTest2",
     "saccade/Reach-v0": "saccade.envs.embodied.env:Reach",
     "saccade/Navigate-v0": "saccade.envs.embodied.env:Navigate",

@@ -28,10 +28,11 @@ COURSES = (
     # Small scenes, 64 x 64 pixels: 16 image tokens.
     Course("saccade/ClickTarget-v0?level=1", 4, span=EASY),
     Course("saccade/ClickTarget-v0?level=2", 3, span=MIDDLE),
-    Course("saccade/ClickTarget-v0?level=3", 2, span=MAIN),
+    Course("saccade/ClickTarget-v0?level=3", 1, span=MAIN),
     Course("saccade/Shapes-v0?level=1", 3, span=EASY),
     Course("saccade/Shapes-v0?level=2", 4, span=MIDDLE),
-    Course("saccade/Shapes-v0?level=3", 5, span=MAIN),
+    Course("saccade/Shapes-v0?level=3", 3, span=MAIN),
+    Course("saccade/Shapes-v0?level=3&question=count", 5, span=MAIN),
     Course("saccade/Shapes-v0?level=2", 1, span=MAIN, every=2),
     Course("saccade/Digits-v0", 2, span=(0.0, 0.5)),
     Course("saccade/Digits-v0", 1, span=(0.5, 1.0)),
@@ -40,6 +41,9 @@ COURSES = (
     Course("saccade/Reach-v0?level=2", 1, span=MAIN, every=2),
     Course("saccade/Navigate-v0?level=1", 1, span=(0.0, 0.3)),
     Course("saccade/Navigate-v0?level=2", 1, span=(0.2, 1.0), every=2),
+    Course("saccade/PlaceOn-v0?level=1&size=64", 1, pool=512, span=MAIN, every=4),
+    Course("saccade/Superlatives-v0?level=1&size=64", 1, span=MAIN),
+    Course("saccade/Counting-v0?level=1&size=64", 1, span=MAIN),
     # Pages with words, 112 to 144 pixels wide: 49 to 81 image tokens. One word at first, to learn it from.
     Course("saccade/ClickWord-v0?level=0", 8, span=(0.0, 0.3)),
     Course("saccade/ClickWord-v0?level=0", 2, span=MAIN, every=2),
@@ -51,8 +55,8 @@ COURSES = (
 
 RECIPE = PretrainConfig(
     courses=COURSES,
-    steps=6400,
-    check_every=1600,
+    steps=5400,
+    check_every=1350,
     tiny=TinyConfig(width=96, layers=4, heads=3, mlp=288, vision_layers=4, position_embeddings=256, merges=500),
     agent=AgentConfig(coordinates="location-tokens", max_reply_tokens=48, explain=False),
 )

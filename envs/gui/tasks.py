@@ -156,36 +156,3 @@ def check_scene_settings(level: int, size: int) -> None:
         raise ConfigError(f"level must be one of {', '.join(map(str, LEVELS))}, got {level!r}")
     if not SIZES[0] <= size <= SIZES[1]:
         raise ConfigError(f"size must be {SIZES[0]} to {SIZES[1]} pixels, got {size!r}")
-
-
-NAMES = (
-    *("Ann", "Ben", "Cleo", "Dan", "Eva", "Finn", "Gwen", "Hugo", "Ida", "Jack", "Kim", "Leo"),
-    *("Mia", "Noah", "Olga", "Paul", "Quinn", "Rosa", "Sam", "Tess", "Uma", "Vera", "Will", "Zoe"),
-)
-FORM_SIZES = (128, 1024)
-CHOICES = ("red", "green", "blue", "white", "black", "pink")
-
-
-@dataclass(frozen=True)
-class Form:
-    """What a two-page form asks for: a name, and one of two or three options; `top` shifts its content down.
-
-    Forms are split into train and test by what they ask for, so only that is in the `repr`: the first page does not
-    show the options.
-    """
-
-    name: str
-    choice: str
-    options: tuple[str, ...] = field(repr=False)
-    top: int = field(repr=False)
-
-    @property
-    def goal(self) -> str:
-        """The sentence that names the values."""
-        return f'Enter "{self.name}", choose "{self.choice}", and submit.'
-
-
-def make_form(rng: np.random.Generator) -> Form:
-    """Draw a form."""
-    options = tuple(str(each) for each in rng.permutation(CHOICES)[: rng.integers(2, 4)])
-    return Form(str(rng.choice(NAMES)), str(rng.choice(options)), options, 8 * int(rng.integers(2)))

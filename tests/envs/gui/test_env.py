@@ -10,9 +10,9 @@ from gymnasium.utils.env_checker import check_env
 import saccade.envs  # noqa: F401 - registers the environments
 from saccade.envs.errors import ConfigError, ResetNeeded
 from saccade.envs.gui.browser import host
-from saccade.envs.gui.env import ClickTarget, TwoPageForm
+from saccade.envs.gui.env import ClickTarget
+from saccade.envs.gui.form import TwoPageForm, make_form
 from saccade.envs.gui.observe import SCENES
-from saccade.envs.gui.tasks import make_form
 from saccade.envs.palette import PALETTE
 
 IDS = ("saccade/ClickTarget-v0", "saccade/ClickWord-v0", "saccade/TwoPageForm-v0", "saccade/MiniWoB-click-test-2-v0")
@@ -319,7 +319,7 @@ def test_the_keyboard_alone_solves_it(form):
     run(
         form,
         "keyboard_press('Tab')",
-        f"keyboard_type('{asked.name}')",
+        f"keyboard_type('{asked.word}')",
         "keyboard_press('Enter')",
         "keyboard_press('Tab')",
         "keyboard_press('Space')",
@@ -334,13 +334,13 @@ def test_wrong_values_fail(form):
     form.reset(seed=2)
     asked = form._form
     _, reward, terminated, _, info = run(
-        form, "@Name", "keyboard_type('Nobody')", "@Next", f"@{asked.choice}", "@Submit"
+        form, "@Word", "keyboard_type('Nobody')", "@Next", f"@{asked.choice}", "@Submit"
     )
     assert (reward, terminated, info["cause"]) == (0.0, True, "failed")
-    assert form._page["submitted"] == {"name": "Nobody", "choice": asked.choice}
+    assert form._page["submitted"] == {"word": "Nobody", "choice": asked.choice}
     form.reset(seed=2)
     other = next(option for option in asked.options if option != asked.choice)
-    *_, info = run(form, "@Name", f"keyboard_type('{asked.name}')", "@Next", f"@{other}", "@Submit")
+    *_, info = run(form, "@Word", f"keyboard_type('{asked.word}')", "@Next", f"@{other}", "@Submit")
     assert info["cause"] == "failed"
 
 
@@ -354,14 +354,14 @@ def test_no_goal_is_in_both_splits():
 
 def test_the_form_insists_and_the_text_says_so(form):
     form.reset(seed=3)
-    assert "Enter a name." in run(form, "@Next")[0]["text"]
-    seen = run(form, "@Name", "keyboard_type('x')", "@Next", "@Submit")[0]
+    assert "Enter a word." in run(form, "@Next")[0]["text"]
+    seen = run(form, "@Word", "keyboard_type('x')", "@Next", "@Submit")[0]
     assert seen["text"].startswith("Page 2 of 2.") and "Choose one." in seen["text"]
 
 
 def test_a_demonstration_goes_on_from_wherever_the_page_is(form):
     form.reset(seed=4)
-    run(form, "@Name", "keyboard_type('wrong')")
+    run(form, "@Word", "keyboard_type('wrong')")
     for turn in form.demo():
         *_, terminated, _, info = form.step(turn.action)
     assert terminated and info["success"]
@@ -380,11 +380,11 @@ def test_each_turn_shows_text_and_picture_and_has_its_key(form):
 
 def test_nothing_of_an_episode_is_left_in_the_next(form):
     clean = form.reset(seed=6)
-    run(form, "@Name", "keyboard_type('<b>left over</b>')", "keyboard_press('Control+a')")
+    run(form, "@Word", "keyboard_type('<b>left over</b>')", "keyboard_press('Control+a')")
     again = form.reset(seed=6)
     assert again[1] == clean[1] and again[0]["text"] == clean[0]["text"]
     assert np.array_equal(again[0]["images"][0], clean[0]["images"][0])
-    run(form, "@Name", "keyboard_type('a')", "@Next")
+    run(form, "@Word", "keyboard_type('a')", "@Next")
     third = form.reset(seed=6)
     assert third[1] == clean[1] and np.array_equal(third[0]["images"][0], clean[0]["images"][0])
 
@@ -392,7 +392,7 @@ def test_nothing_of_an_episode_is_left_in_the_next(form):
 def test_no_option_is_hovered_by_the_mouse_of_the_episode_before(form):
     def by_keyboard():
         form.reset(seed=3)
-        run(form, "keyboard_press('Tab')", f"keyboard_type('{form._form.name}')", "keyboard_press('Enter')")
+        run(form, "keyboard_press('Tab')", f"keyboard_type('{form._form.word}')", "keyboard_press('Enter')")
         return form.view.images[-1].pixels, at(form, form._form.options[0])
 
     clean, option = by_keyboard()
@@ -418,12 +418,12 @@ def test_everything_of_the_form_fits_into_the_picture(form):
     for seed in range(12):
         form.reset(seed=seed)
         tab = next(iter(form._held.values())).front
-        run(form, "@Next", "@Name", "keyboard_type('x')", "@Next", "@Submit")
+        run(form, "@Next", "@Word", "keyboard_type('x')", "@Next", "@Submit")
         assert form._page["message"] == "Choose one."
         assert host().call(tab.evaluate(below), 20) <= 128 and host().call(tab.evaluate(beside), 20) <= 128
 
 
 def test_typed_markup_stays_text(form):
     form.reset(seed=7)
-    run(form, "@Name", "keyboard_type('<img src=x>')", "@Next", f"@{form._form.choice}", "@Submit")
-    assert form._page["submitted"]["name"] == "<img src=x>"
+    run(form, "@Word", "keyboard_type('<img src=x>')", "@Next", f"@{form._form.choice}", "@Submit")
+    assert form._page["submitted"]["word"] == "<img src=x>"
