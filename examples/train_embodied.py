@@ -33,6 +33,8 @@ class Arguments:
     """Of the tasks and of every random number."""
     eval_tasks: int = 128
     """Held-out tasks, before and after."""
+    engine: str = "transformers"
+    """Who draws the replies: `transformers`, bit for bit the same again, or `vllm`."""
     resume: bool = False
     """Go on from the newest checkpoint."""
 
@@ -49,6 +51,8 @@ def main(args: Arguments) -> None:
         group_size=8,
         gamma=0.95,  # an early goal is worth more than a late one
         seed=args.seed,
+        engine=args.engine,
+        deterministic=args.engine == "transformers",
         eval_tasks=args.eval_tasks,
         learner=LearnerConfig(learning_rate=2e-4, kl_coef=0.03),
     )

@@ -32,6 +32,8 @@ class Arguments:
     """Of the tasks and of every random number."""
     eval_tasks: int = 128
     """Held-out tasks, before and after."""
+    engine: str = "transformers"
+    """Who draws the replies: `transformers`, bit for bit the same again, or `vllm`."""
     resume: bool = False
     """Go on from the newest checkpoint."""
 
@@ -47,6 +49,8 @@ def main(args: Arguments) -> None:
         tasks_per_step=16,
         group_size=8,
         seed=args.seed,
+        engine=args.engine,
+        deterministic=args.engine == "transformers",
         eval_tasks=args.eval_tasks,
         runner=RunnerConfig(concurrency=64),  # these worlds cost nothing: many at once
         learner=LearnerConfig(learning_rate=1e-4, kl_coef=0.03),

@@ -64,7 +64,7 @@ class TrainConfig:
     """Newest checkpoints that are kept."""
     max_batch: int = 128
     """Most replies that the transformers engine draws together."""
-    cache_bytes: int = 0
+    cache_bytes: int = 1 << 30
     """Memory in which the transformers engine keeps the keys and values of earlier turns; 0 keeps none."""
     engine: str = "transformers"
     """Who draws replies: `transformers`, in this process, or `vllm`, which promises no equal bits."""

@@ -18,7 +18,7 @@ def test_a_hundredth_of_the_demo_runs_to_its_table(tmp_path):
     assert done.returncode in (0, 1), done.stdout + done.stderr  # so short a training need not help
     assert "paired difference" in done.stdout and "saccade replay demo/gui/run" in done.stdout
     assert (done.returncode == 1) == ("not every trained policy is better" in done.stdout)
-    for name in ("gui", "qa"):
+    for name in ("gui", "qa", "embodied"):
         result = json.loads((tmp_path / "demo" / name / "result.json").read_text())
         assert len(result["before"]) == len(result["after"]) == len(result["blind"]) == 8
     program = "import sys; from saccade.rl.cli import main; sys.exit(main())"

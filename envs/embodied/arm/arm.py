@@ -14,13 +14,12 @@ from collections.abc import Callable
 
 import numpy as np
 
-from saccade.envs.embodied.arm.kinematics import JOINTS, NEAR, PERIOD, Array, Kinematics, Pose
+from saccade.envs.embodied.arm.kinematics import JOINTS, PERIOD, Array, Kinematics, Pose
 from saccade.envs.embodied.simulation import Simulation
 from saccade.envs.errors import ActionError
 
 HOME = Pose(0.0, 0.19, 0.26, 0.0)
 """Where the hand rests: over the back of the table, out of the overhead camera's way."""
-GUESS = np.array([0.0, 1.2, -2.0, -0.77, 0.0])
 SQUEEZE = -0.02
 """Set-point of closing fingers: they press with a spring's force that grows with what is between them."""
 WIDEST = 0.042
@@ -55,7 +54,7 @@ class Arm:
 
     def begin(self) -> None:
         """Take the resting posture: once, before anything moves."""
-        posture = self.kinematics.solve(HOME, GUESS)
+        posture = self.kinematics.solve(HOME)
         assert posture is not None
         data = self.simulation.data
         data.qpos[: JOINTS + 2] = data.ctrl[: JOINTS + 2] = [*posture, 0.0, 0.0]
@@ -89,17 +88,13 @@ class Arm:
         Raises:
             ActionError: one of them is out of reach.
         """
-        ways, here, posture = [], self.pose, self.posture
-        known: dict[tuple[Pose, Pose], Array] = {}  # a way back is the way there, backwards
+        ways, posture = [], self.posture
         for pose in poses:
-            there = here if _same(pose, here) else next((one for one, _ in known if _same(one, pose)), pose)
-            back = known.get((there, here))
-            knots = self.kinematics.knots(posture, pose) if back is None else back[::-1]
-            if knots is None:
+            way = self.kinematics.way(posture, pose)
+            if way is None:
                 raise ActionError(f"({1000 * pose.x:.0f}, {1000 * pose.y:.0f}) mm is out of the arm's reach")
-            known[here, there] = knots
-            ways.append(self.kinematics.along(knots, here, pose))
-            here, posture = there, knots[-1]
+            ways.append(way)
+            posture = way[-1]
         return ways
 
     def follow(self, way: Array) -> None:
@@ -147,7 +142,7 @@ class Arm:
             goal = self.posture + np.radians(amounts)
             if not self.kinematics.allows(goal):
                 raise ActionError("a joint would go beyond its limits, or the hand below the table")
-            way = self.kinematics.smooth(np.array([self.posture, goal]), 0.4)
+            way = self.kinematics.smooth(self.posture, goal, 0.4)
         else:
             at = self.pose
             if verb == "rotate":
@@ -166,9 +161,3 @@ class Arm:
     def _fingers(self, width: float, count: int) -> None:
         self.simulation.data.ctrl[JOINTS : JOINTS + 2] = width
         self.simulation.hold(count * self._repeat)
-
-
-def _same(one: Pose, other: Pose) -> bool:
-    """Whether two poses differ by less than the arm can be told."""
-    gaps = (one.x - other.x, one.y - other.y, one.z - other.z, one.angle - other.angle)
-    return max(map(abs, gaps)) < 2 * NEAR

@@ -1,12 +1,12 @@
-"""Inverse kinematics of the arm: damped least squares from the present posture, within the joint limits.
+"""Inverse kinematics of the arm in closed form, and the straight ways of its hand.
 
     kinematics = Kinematics()
-    posture = kinematics.solve(Pose(0.1, 0.0, 0.2, 0.0), HOME_GUESS)     # 5 joint angles, or None
+    posture = kinematics.solve(Pose(0.1, 0.0, 0.2, 0.0))                 # 5 joint angles, or None
     way = kinematics.way(posture, Pose(0.1, 0.0, 0.02, 0.0))             # straight: T x 5, or None
 
 A pose is where the point between the finger tips is, with the hand pointing straight down, and the direction in which
-the fingers close. Wampler (1986), "Manipulator inverse kinematic solutions based on vector formulations and damped
-least-squares methods", with a constant damping.
+the fingers close. The turret looks at the place; shoulder and elbow are two links in the vertical plane through it,
+elbow up (the law of cosines); the wrist keeps the hand upright, and the roll turns it.
 """
 
 from __future__ import annotations
@@ -25,17 +25,6 @@ JOINTS = 5
 """Turret, shoulder, elbow, wrist and roll; the fingers follow them in the model."""
 PERIOD = 0.01
 """Seconds between two set-points."""
-
-DAMPING = 1e-5
-LEVER = 0.15
-"""Metres that a radian of wrong direction counts as."""
-NEAR = 4e-4
-"""Metres within which a pose is reached."""
-ITERATIONS = 40
-LONGEST_TURN = 0.4
-"""Radians that a joint may move in one iteration."""
-KNOT, MOST_KNOTS = 0.1, 5
-"""Metres of a straight way between two solved poses, and how many of them at most."""
 SPEED, SPIN, SHORTEST = 1.0, 4.0, 0.16
 """Mean speed in metres, and in radians, a second; the shortest time of a move in seconds."""
 
@@ -62,97 +51,85 @@ class Pose:
         """The same at another height."""
         return Pose(self.x, self.y, z, self.angle)
 
+    def apart(self, other: Pose) -> float:
+        """Metres between two poses."""
+        return math.dist((self.x, self.y, self.z), (other.x, other.y, other.z))
+
 
 class Kinematics:
-    """The arm alone, with nothing around it."""
+    """The arm alone, with nothing around it; lengths, limits and gains are those of the model."""
 
     def __init__(self) -> None:
-        self._mujoco = load_mujoco()
-        self._model = self._mujoco.MjModel.from_xml_path(str(MODEL))
-        self._data = self._mujoco.MjData(self._model)
-        self._tip = self._model.site("tip").id
-        self._low, self._high = self._model.jnt_range[:JOINTS].T.copy()
-        self._jacobian = np.zeros((6, self._model.nv))
-        self.base = self._model.body("base").pos[:2].copy()
-        gains = self._model.actuator_gainprm[:JOINTS, 0], -self._model.actuator_biasprm[:JOINTS, 2]
+        model = load_mujoco().MjModel.from_xml_path(str(MODEL))
+        self._low, self._high = model.jnt_range[:JOINTS].T.copy()
+        self.base = model.body("base").pos[:2].copy()
+        self._height = float(model.body("base").pos[2] + model.body("turret").pos[2])
+        self._upper, self._fore = (-float(model.body(name).pos[1]) for name in ("fore", "wrist"))
+        self._hand = -float(model.body("hand").pos[1] + model.site("tip").pos[1])
+        gains = model.actuator_gainprm[:JOINTS, 0], -model.actuator_biasprm[:JOINTS, 2]
         self._lead = gains[1] / gains[0]  # kv / kp: what a set-point must be ahead for the damping not to hold it back
 
     def pose(self, posture: Array) -> Pose:
-        """Where a posture holds the tip, the hand pointing down; half turns of the hand and more are told apart."""
-        x, y, z = self._forward(posture)[0].tolist()
-        return Pose(x, y, z, float(posture[0] - posture[4]))
+        """Where a posture holds the tip; half turns of the hand and more are told apart, if it points down."""
+        yaw, shoulder, elbow, wrist, roll = posture.tolist()
+        far, z = 0.0, self._height
+        for length, angle in (
+            (self._upper, shoulder),
+            (self._fore, shoulder + elbow),
+            (self._hand, shoulder + elbow + wrist),
+        ):
+            far += length * math.cos(angle)
+            z += length * math.sin(angle)
+        x, y = self.base.tolist()
+        return Pose(x + far * math.sin(yaw), y - far * math.cos(yaw), z, yaw - roll)
 
-    def solve(self, pose: Pose, start: Array) -> Array | None:
-        """The posture near `start` that holds the pose; `None` where none was found."""
-        posture = start.copy()
-        target = np.array([pose.x, pose.y, pose.z])
-        cos, sin = math.cos(pose.angle), math.sin(pose.angle)
-        wanted = np.array([[cos, 0.0, sin], [sin, 0.0, -cos], [0.0, 1.0, 0.0]])  # fingers close along x, point along -y
-        jacobian, error, eye = self._jacobian, np.empty(6), DAMPING * np.eye(JOINTS)
-        for _ in range(ITERATIONS):
-            position, rotation = self._forward(posture)
-            turn = wanted @ rotation.T
-            error[:3] = target - position
-            error[3:] = turn[2, 1] - turn[1, 2], turn[0, 2] - turn[2, 0], turn[1, 0] - turn[0, 1]
-            error[3:] *= LEVER / 2
-            if np.abs(error).max() < NEAR:
-                return posture
-            self._mujoco.mj_comPos(self._model, self._data)
-            self._mujoco.mj_jacSite(self._model, self._data, jacobian[:3], jacobian[3:], self._tip)
-            j = jacobian[:, :JOINTS].copy()
-            j[3:] *= LEVER
-            step = np.linalg.solve(j.T @ j + eye, j.T @ error)
-            step *= min(1.0, LONGEST_TURN / np.abs(step).max())
-            posture = np.clip(posture + step, self._low, self._high)
-        return None
+    def solve(self, pose: Pose) -> Array | None:
+        """The posture that holds the pose; `None` where there is none within the joints' limits."""
+        found = self.postures(np.array([[pose.x, pose.y, pose.z, pose.angle]]))
+        return None if found is None else found[0]
+
+    def postures(self, places: Array) -> Array | None:
+        """The postures (T x 5) that hold the tip at places with angles (T x 4); `None` if one is out of reach."""
+        x, y = (places[:, :2] - self.base).T
+        far, up = np.hypot(x, y), places[:, 2] + self._hand - self._height
+        bend = (far**2 + up**2 - self._upper**2 - self._fore**2) / (2 * self._upper * self._fore)
+        if not (np.abs(bend) <= 1).all():  # a comparison with NaN is false
+            return None
+        elbow = -np.arccos(bend)
+        shoulder = np.arctan2(up, far) - np.arctan2(self._fore * np.sin(elbow), self._upper + self._fore * bend)
+        yaw = np.arctan2(x, -y)
+        found: Array = np.stack([yaw, shoulder, elbow, -math.pi / 2 - shoulder - elbow, yaw - places[:, 3]], axis=1)
+        return found if ((found >= self._low) & (found <= self._high)).all() else None
 
     def way(self, start: Array, pose: Pose) -> Array | None:
-        """Set-points of the straight way to a pose, minimum jerk from rest to rest: T x 5, the last one at rest.
+        """Set-points of the straight way from a posture whose hand points down to a pose: T x 5, the last one at rest.
 
-        `None` where some of it cannot be reached.
+        Minimum jerk from rest to rest, as quickly as the speed of the pose says; `None` where some of it is out of
+        reach.
         """
-        knots = self.knots(start, pose)
-        return None if knots is None else self.along(knots, self.pose(start), pose)
-
-    def knots(self, start: Array, pose: Pose) -> Array | None:
-        """Postures on the straight way to a pose, both ends included: K x 5."""
         begin = self.pose(start)
-        ends = np.array([[begin.x, begin.y, begin.z, begin.angle], [pose.x, pose.y, pose.z, pose.angle]])
-        count = math.ceil(max(1, _length(begin, pose) / KNOT, abs(pose.angle - begin.angle) / 0.8))
-        count = min(MOST_KNOTS, count)
-        knots = [start]
-        for index in range(1, count + 1):
-            guess = knots[-1] if index == 1 else 2 * knots[-1] - knots[-2]
-            solved = self.solve(Pose(*(ends[0] + index / count * (ends[1] - ends[0])).tolist()), guess)
-            if solved is None:
-                return None
-            knots.append(solved)
-        return np.array(knots)
+        seconds = max(SHORTEST, begin.apart(pose) / pose.speed, abs(pose.angle - begin.angle) / SPIN)
+        here, there = (np.array([each.x, each.y, each.z, each.angle]) for each in (begin, pose))
+        postures = self.postures(here + _shares(seconds) * (there - here))
+        return None if postures is None else self._led(start, postures)
 
-    def along(self, knots: Array, begin: Pose, end: Pose) -> Array:
-        """Set-points through the knots, as quickly as the speed of the end says."""
-        seconds = max(SHORTEST, _length(begin, end) / end.speed, abs(end.angle - begin.angle) / SPIN)
-        return self.smooth(knots, seconds)
-
-    def smooth(self, knots: Array, seconds: float) -> Array:
-        """Set-points on the polynomial through postures (K x 5), minimum jerk from rest to rest in that time: T x 5."""
-        time = np.linspace(0, 1, round(seconds / PERIOD) + 1)[1:]
-        smooth = time**3 * (10 - 15 * time + 6 * time**2)
-        shares = np.vander(np.linspace(0, 1, len(knots)))
-        postures = np.vander(smooth, len(knots)) @ np.linalg.solve(shares, knots)
-        speed = np.diff(postures, axis=0, prepend=knots[:1]) / PERIOD
-        return np.vstack([postures + self._lead * speed, postures[-1:]])
+    def smooth(self, start: Array, goal: Array, seconds: float) -> Array:
+        """Set-points from posture to posture, each joint on its own, minimum jerk from rest to rest: T x 5."""
+        return self._led(start, start + _shares(seconds) * (goal - start))
 
     def allows(self, posture: Array) -> bool:
         """Whether the joints can take a posture that holds the tip above the table."""
         inside = bool(((posture >= self._low) & (posture <= self._high)).all())
-        return inside and bool(self._forward(posture)[0][2] >= 0.015)
+        return inside and self.pose(posture).z >= 0.015
 
-    def _forward(self, posture: Array) -> tuple[Array, Array]:
-        self._data.qpos[:JOINTS] = posture
-        self._mujoco.mj_kinematics(self._model, self._data)
-        return self._data.site_xpos[self._tip], self._data.site_xmat[self._tip].reshape(3, 3)
+    def _led(self, start: Array, postures: Array) -> Array:
+        """Set-points ahead of the postures, by what the damping would hold them back, and the last one at rest."""
+        speed = np.diff(postures, axis=0, prepend=start[None]) / PERIOD
+        return np.vstack([postures + self._lead * speed, postures[-1:]])
 
 
-def _length(begin: Pose, end: Pose) -> float:
-    return math.dist((begin.x, begin.y, begin.z), (end.x, end.y, end.z))
+def _shares(seconds: float) -> Array:
+    """Share of a way that is done at each set-point, minimum jerk from rest to rest: T x 1."""
+    time = np.linspace(0, 1, round(seconds / PERIOD) + 1)[1:, None]
+    done: Array = time**3 * (10 - 15 * time + 6 * time**2)
+    return done
