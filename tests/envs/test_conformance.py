@@ -25,17 +25,27 @@ def _needs_browser(id):
     return ".gui." in ENVIRONMENTS[id]
 
 
+def _kind(entry):
+    """Worlds that share most of their code: the tasks of a site, of the arm, of the rover, a module of questions."""
+    module = entry.split(":")[0]
+    if ".arm." in entry or ".rover." in entry:
+        return module.rpartition(".")[0]
+    return module if ".sites." in entry or ".families." in entry else entry
+
+
+# One of each kind stands for the others, which have tests of their own; the slow lane takes them all.
+FIRST = {_kind(entry): id for id, entry in reversed(ENVIRONMENTS.items())}.values()
+
+
+def _marks(id):
+    return [pytest.mark.browser] * _needs_browser(id) + [pytest.mark.slow] * (id not in FIRST)
+
+
 def _params(ids):
-    return [pytest.param(id, marks=[pytest.mark.browser] if _needs_browser(id) else [], id=id) for id in ids]
+    return [pytest.param(id, marks=_marks(id), id=id) for id in ids]
 
 
-# One task of each site, and one family of a module of questions, stands for the others, which are like it and have
-# tests of their own (gui/sites/test_sites.py, qa/test_families.py).
-def _alike(entry):
-    return entry.split(":")[0] if ".sites." in entry or ".families." in entry else entry
-
-
-ALL = _params({_alike(entry): id for id, entry in ENVIRONMENTS.items()}.values())
+ALL = _params(ENVIRONMENTS)
 ONE_OF_EACH_FAMILY = _params({entry.split(".")[2]: id for id, entry in reversed(ENVIRONMENTS.items())}.values())
 
 NASTY = [
