@@ -11,7 +11,7 @@ holds: until its weights change.
 
 from __future__ import annotations
 
-from collections import OrderedDict
+from collections import Counter, OrderedDict
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -41,6 +41,11 @@ class Kept:
         return cls(ids, media, layers)
 
     @property
+    def shape(self) -> tuple[int, int]:
+        """Numbers of tokens and of media."""
+        return len(self.ids), len(self.media)
+
+    @property
     def size(self) -> int:
         """Bytes of keys and values."""
         return sum(each.nbytes for pair in self.layers for each in pair)
@@ -53,6 +58,7 @@ class Turns:
         self.capacity = capacity
         self.size = 0
         self._kept: OrderedDict[tuple[tuple[int, ...], tuple[str, ...]], Kept] = OrderedDict()
+        self._shapes: Counter[tuple[int, int]] = Counter()  # how many there are of each number of tokens and media
 
     def __len__(self) -> int:
         return len(self._kept)
@@ -63,6 +69,7 @@ class Turns:
             return
         self._drop((kept.ids, kept.media))
         self._kept[kept.ids, kept.media] = kept
+        self._shapes[kept.shape] += 1
         self.size += kept.size
         while self.size > self.capacity:
             self._drop(next(iter(self._kept)))
@@ -70,21 +77,24 @@ class Turns:
     def take(self, ids: tuple[int, ...], media: Sequence[str]) -> Kept | None:
         """The longest kept beginning of a prompt, shorter than it; it is given away, since its episode goes on."""
         names = tuple(media)
-        shapes = {(len(known), len(seen)) for known, seen in self._kept}
-        for tokens, seen in sorted(shapes, reverse=True):
-            if tokens < len(ids) and (kept := self._drop((ids[:tokens], names[:seen]))) is not None:
+        for tokens, seen in sorted((shape for shape in self._shapes if shape[0] < len(ids)), reverse=True):
+            if (kept := self._drop((ids[:tokens], names[:seen]))) is not None:
                 return kept
         return None
 
     def clear(self) -> None:
         """Forget everything."""
         self._kept.clear()
+        self._shapes.clear()
         self.size = 0
 
     def _drop(self, key: tuple[tuple[int, ...], tuple[str, ...]]) -> Kept | None:
         kept = self._kept.pop(key, None)
         if kept is not None:
             self.size -= kept.size
+            self._shapes[kept.shape] -= 1
+            if not self._shapes[kept.shape]:
+                del self._shapes[kept.shape]
         return kept
 
 
