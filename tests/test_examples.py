@@ -11,22 +11,35 @@ import pytest
 EXAMPLES = Path(__file__).parent.parent / "examples"
 
 
-@pytest.mark.browser
-def test_a_hundredth_of_the_demo_runs_to_its_table(tmp_path):
-    command = [sys.executable, EXAMPLES / "demo.py", "--out", "demo", "--scale", "0.01", "--eval-tasks", "8"]
-    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=400)
+def run_demo(folder, engine):
+    """A hundredth of the demo, to its table; the command that ran it."""
+    command = [sys.executable, EXAMPLES / "demo.py", "--engine", engine]
+    command += ["--out", "demo", "--scale", "0.01", "--eval-tasks", "8"]
+    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=400)
     assert done.returncode in (0, 1), done.stdout + done.stderr  # so short a training need not help
     assert "paired difference" in done.stdout and "saccade replay demo/gui/run" in done.stdout
     assert (done.returncode == 1) == ("not every trained policy is better" in done.stdout)
     for name in ("gui", "qa", "embodied"):
-        result = json.loads((tmp_path / "demo" / name / "result.json").read_text())
+        result = json.loads((folder / "demo" / name / "result.json").read_text())
         assert len(result["before"]) == len(result["after"]) == len(result["blind"]) == 8
+    return command
+
+
+@pytest.mark.browser
+def test_a_hundredth_of_the_demo_runs_to_its_table(tmp_path):
+    command = run_demo(tmp_path, "transformers")
     program = "import sys; from saccade.rl.cli import main; sys.exit(main())"
     verify = [sys.executable, "-c", program, "replay", "demo/embodied/run", "--verify"]
     checked = subprocess.run(verify, cwd=tmp_path, capture_output=True, text=True, env=os.environ, timeout=200)
     assert checked.returncode == 0, checked.stdout + checked.stderr
     again = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=60)
     assert again.returncode == 2 and "holds a demo already" in again.stderr
+
+
+@pytest.mark.browser
+@pytest.mark.vllm
+def test_vllm_draws_the_replies_of_the_demo(tmp_path):
+    run_demo(tmp_path, "vllm")
 
 
 @pytest.mark.browser
