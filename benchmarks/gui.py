@@ -28,7 +28,8 @@ from processes import family, memory
 
 from saccade.envs.gui.base import BrowserEnv
 from saccade.envs.gui.browser import ARGUMENTS, can_sandbox, find_chromium, host
-from saccade.envs.gui.env import ClickTarget, TwoPageForm
+from saccade.envs.gui.env import ClickTarget
+from saccade.envs.gui.form import TwoPageForm
 from saccade.envs.gui.miniwob import AREA, WINDOW, MiniWoB, miniwob_html
 from saccade.envs.gui.observe import SCENES, render_scenes
 from saccade.envs.gui.sites.shop import ShopOrder
