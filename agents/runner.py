@@ -31,7 +31,7 @@ from saccade.agents.formats import Reply
 from saccade.agents.policies import DemoPolicy, EnginePolicy, Policy, RandomPolicy
 from saccade.agents.thoughts import KEY, ThoughtCheck
 from saccade.agents.trajectory import Trajectory
-from saccade.agents.worker import Worker
+from saccade.agents.worker import Worker, end
 from saccade.agents.worlds import RemoteWorld, WorldProcesses, cores, lives_apart
 from saccade.envs import turns
 from saccade.envs.episode import Cause, Episode, Step
@@ -172,7 +172,7 @@ class Runner:
             loop.call_soon_threadsafe(task.cancel)
             raise
         finally:
-            worker.submit(loop.close)
+            worker.submit(lambda: end(loop)).result()
             worker.stop()
 
     def close(self) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import queue
 import threading
 from collections.abc import Callable
@@ -37,3 +38,13 @@ class Worker:
                 future.set_result(function())
             except BaseException as error:
                 future.set_exception(error)
+
+
+def end(loop: asyncio.AbstractEventLoop) -> None:
+    """Close a loop that was stopped; what is left in it is cancelled and ends first, as in `asyncio.run`."""
+    left = asyncio.all_tasks(loop)
+    for task in left:
+        task.cancel()
+    if left:
+        loop.run_until_complete(asyncio.wait(left))
+    loop.close()
