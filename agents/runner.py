@@ -362,9 +362,8 @@ class _Slot:
         self._envs: dict[str, gym.Env[Any, Any]] = {}
 
     async def call(self, function: Callable[[], R]) -> R:
-        """Run a function in the slot's thread; `TimeoutError` after the world's time, which a process keeps itself."""
-        async with asyncio.timeout(self._limit):  # `wait_for` of Python 3.11 can swallow a cancellation
-            return await asyncio.wrap_future(self._worker.submit(function))
+        """Run a function in the slot's thread; `WorldFailure` after the world's time, which a process keeps itself."""
+        return await self._worker.call(function, self._limit)
 
     async def environment(self, task: TaskSpec) -> gym.Env[Any, Any]:
         processes = self._processes if self._processes and lives_apart(task) else None

@@ -9,6 +9,8 @@ from collections.abc import Callable
 from concurrent.futures import Future
 from typing import Any, TypeVar
 
+from saccade.envs.errors import WorldFailure
+
 R = TypeVar("R")
 
 
@@ -25,6 +27,20 @@ class Worker:
         self._work.put((future, function))
         return future
 
+    async def call(self, function: Callable[[], R], limit: float | None) -> R:
+        """Run a function and wait for it.
+
+        Raises:
+            WorldFailure: it took longer than `limit` seconds, or raised what no coroutine can hand on.
+        """
+        try:
+            async with asyncio.timeout(limit) as clock:  # `wait_for` of Python 3.11 can swallow a cancellation
+                return await asyncio.wrap_future(self.submit(lambda: _guarded(function)))
+        except TimeoutError as error:
+            if limit is None or not clock.expired():
+                raise
+            raise WorldFailure(f"the world did not answer within {limit:g} s") from error
+
     def stop(self) -> None:
         """End the thread once its queue is empty; does not wait."""
         self._work.put(None)
@@ -38,6 +54,13 @@ class Worker:
                 future.set_result(function())
             except BaseException as error:
                 future.set_exception(error)
+
+
+def _guarded(function: Callable[[], R]) -> R:
+    try:
+        return function()
+    except (StopIteration, SystemExit) as error:  # an event loop never hears of the one, and is ended by the other
+        raise WorldFailure(f"the world raised {error!r}") from error
 
 
 def end(loop: asyncio.AbstractEventLoop) -> None:

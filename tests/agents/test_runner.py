@@ -50,6 +50,10 @@ class Fragile(LanguageEnv):
             time.sleep(3)
         if self.mode == "raise" and self.turn == 2:
             raise ZeroDivisionError("a bug of the world")
+        if self.mode == "next" and self.turn == 2:
+            next(iter(()))
+        if self.mode == "exit" and self.turn == 2:
+            sys.exit(2)
         return Outcome(Observation.of("word " * 2000 if self.mode == "long" else f"turn {self.turn}"))
 
     def state(self):
@@ -77,7 +81,13 @@ def test_a_fine_world_runs_to_its_horizon(agent):
 
 @pytest.mark.parametrize(
     ("mode", "steps", "message"),
-    [("reset", 0, "no page"), ("step", 2, "the page went away"), ("raise", 2, "a bug of the world")],
+    [
+        ("reset", 0, "no page"),
+        ("step", 2, "the page went away"),
+        ("raise", 2, "a bug of the world"),
+        ("next", 2, "raised StopIteration"),
+        ("exit", 2, "raised SystemExit(2)"),
+    ],
 )
 def test_a_failing_world_is_a_recorded_value_and_never_trained_on(agent, mode, steps, message):
     for trajectory in run(agent, mode):
@@ -92,6 +102,7 @@ def test_a_hanging_world_is_given_up_and_its_thread_too(agent):
     started = time.perf_counter()
     done = run(agent, "hang", count=2, world_timeout=0.3)
     assert [each.episode.cause for each in done] == [Cause.INFRA] * 2
+    assert "did not answer within 0.3 s" in done[0].episode.failure
     assert time.perf_counter() - started < 2.5
 
 

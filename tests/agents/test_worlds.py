@@ -48,6 +48,7 @@ class Trouble(LanguageEnv):
                 case "hang": time.sleep(60)
                 case "raise": raise ZeroDivisionError("a bug of the world")
                 case "strange": raise type("Strange", (Exception,), {})("of a class nobody else knows")
+                case "next": next(iter(()))
                 case "fail": raise WorldFailure("the simulation diverged")
                 case "lambda": return Outcome(Observation.of("?"), info={"not": lambda: "JSON"})
         right = call.args["number"] == self.wanted
@@ -162,6 +163,7 @@ def test_worlds_share_as_many_processes_as_there_are_workers(agent):
         ("raise", "ZeroDivisionError: a bug of the world"),
         ("strange", "Strange: of a class nobody else knows"),
         ("fail", "the simulation diverged"),
+        ("next", "raised StopIteration"),
         ("lambda", "pickle"),
     ],
 )
