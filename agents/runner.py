@@ -368,10 +368,11 @@ class _Slot:
     async def environment(self, task: TaskSpec) -> gym.Env[Any, Any]:
         processes = self._processes if self._processes and lives_apart(task) else None
         self._limit = None if processes else self._timeout
-        if task.env_key not in self._envs:
+        found = self._envs.get(task.env_key)
+        if found is None or (isinstance(found.unwrapped, RemoteWorld) and not found.unwrapped.alive):
             make = task.make if processes is None else lambda: processes.make(self._number, task)
-            self._envs[task.env_key] = await self.call(lambda: self._wrap(make()))
-        return self._envs[task.env_key]
+            self._envs[task.env_key] = found = await self.call(lambda: self._wrap(make()))
+        return found
 
     def discard(self, task: TaskSpec) -> None:
         """Give up an environment that failed, and its thread, which may hang in it."""

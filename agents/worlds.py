@@ -155,6 +155,11 @@ class RemoteWorld(gym.Env[dict[str, Any], str]):
             raise
 
     @property
+    def alive(self) -> bool:
+        """Whether its process is."""
+        return self._process.alive
+
+    @property
     def view(self) -> Observation:
         """The current observation with its parts in order."""
         if self._view is None:

@@ -182,6 +182,14 @@ def test_a_world_that_hangs_is_ended_and_replaced(agent):
     assert fine.episode.cause is Cause.HORIZON
 
 
+def test_an_episode_that_had_not_begun_is_not_lost_with_a_process(agent):
+    runner = Runner(agent, RunnerConfig(concurrency=1, workers=1), "random")
+    assert runner.run([Job(task())])[0].episode.cause is not Cause.INFRA
+    runner._processes._processes[0].kill()
+    assert runner.run([Job(task())])[0].episode.cause is not Cause.INFRA
+    runner.close()
+
+
 def test_a_process_that_dies_takes_its_worlds_with_it_and_no_other(agent):
     processes = WorldProcesses(2, patience=20.0)
     one, two, other = (processes.make(number, task()) for number in (0, 2, 1))
