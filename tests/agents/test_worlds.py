@@ -125,7 +125,7 @@ def test_a_remote_world_is_like_the_world_itself(processes):
         _ = remote.view
     for seed in (5, 6):
         assert remote.reset(seed=seed) == world.reset(seed=seed)
-        assert remote.action_format.help == world.action_format.help
+        assert remote.action_format.help == world.action_format.help and remote.max_turns == world.max_turns == 3
         with pytest.raises(ActionError, match="needs the argument"):
             remote.action_format.parse("say()")
         rngs = random.Random(1), random.Random(1)
