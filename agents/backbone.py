@@ -77,6 +77,11 @@ class Backbone:
                 f"{type(model).__name__} is not supported yet: use a Qwen2-VL, Qwen2.5-VL or Qwen3-VL checkpoint, or a "
                 "Qwen2.5-Omni thinker"
             )
+        if "linear_attention" in (getattr(model.config.get_text_config(), "layer_types", None) or ()):
+            raise ConfigError(
+                f"{type(model).__name__} is not supported yet: its layers of linear attention keep no keys and values "
+                "that the rows of a group could share; use a Qwen3-VL checkpoint"
+            )
         self.model = model
         self.adapter: Adapter | None = None
         self.placeholders = placeholders(model.config)

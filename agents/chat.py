@@ -160,7 +160,8 @@ class Chat:
         return writer.finish()
 
     def _encode(self, text: str) -> tuple[int, ...]:
-        return tuple(self.tokenizer(text, add_special_tokens=False, split_special_tokens=True)["input_ids"])
+        plain = text.encode(errors="replace").decode()  # no tokenizer takes half a surrogate pair
+        return tuple(self.tokenizer(plain, add_special_tokens=False, split_special_tokens=True)["input_ids"])
 
     def _must_agree(self) -> None:
         """Refuse a tokenizer that writes our pieces otherwise than the template's whole text."""

@@ -31,7 +31,7 @@ from saccade.agents.formats import Reply
 from saccade.agents.policies import DemoPolicy, EnginePolicy, Policy, RandomPolicy
 from saccade.agents.thoughts import KEY, ThoughtCheck
 from saccade.agents.trajectory import Trajectory
-from saccade.agents.worker import Worker
+from saccade.agents.worker import Worker, end
 from saccade.agents.worlds import RemoteWorld, WorldProcesses, cores, lives_apart
 from saccade.envs import turns
 from saccade.envs.episode import Cause, Episode, Step
@@ -172,7 +172,7 @@ class Runner:
             loop.call_soon_threadsafe(task.cancel)
             raise
         finally:
-            worker.submit(loop.close)
+            worker.submit(lambda: end(loop)).result()
             worker.stop()
 
     def close(self) -> None:
@@ -362,17 +362,17 @@ class _Slot:
         self._envs: dict[str, gym.Env[Any, Any]] = {}
 
     async def call(self, function: Callable[[], R]) -> R:
-        """Run a function in the slot's thread; `TimeoutError` after the world's time, which a process keeps itself."""
-        async with asyncio.timeout(self._limit):  # `wait_for` of Python 3.11 can swallow a cancellation
-            return await asyncio.wrap_future(self._worker.submit(function))
+        """Run a function in the slot's thread; `WorldFailure` after the world's time, which a process keeps itself."""
+        return await self._worker.call(function, self._limit)
 
     async def environment(self, task: TaskSpec) -> gym.Env[Any, Any]:
         processes = self._processes if self._processes and lives_apart(task) else None
         self._limit = None if processes else self._timeout
-        if task.env_key not in self._envs:
+        found = self._envs.get(task.env_key)
+        if found is None or (isinstance(found.unwrapped, RemoteWorld) and not found.unwrapped.alive):
             make = task.make if processes is None else lambda: processes.make(self._number, task)
-            self._envs[task.env_key] = await self.call(lambda: self._wrap(make()))
-        return self._envs[task.env_key]
+            self._envs[task.env_key] = found = await self.call(lambda: self._wrap(make()))
+        return found
 
     def discard(self, task: TaskSpec) -> None:
         """Give up an environment that failed, and its thread, which may hang in it."""

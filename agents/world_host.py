@@ -44,12 +44,13 @@ class Host:
         return number
 
     def reset(self, world: int, seed: int) -> tuple[Any, ...]:
-        """View, info, and what an agent has to know."""
+        """View, what an agent has to know, and info."""
         env = self._worlds[world]
         self._demos[world] = {}
         _, info = env.reset(seed=seed)
         facts = (env.get_wrapper_attr(name) for name in ("view", "instructions", "action_format"))
-        return (*facts, info)
+        turns = env.get_wrapper_attr("max_turns") if env.has_wrapper_attr("max_turns") else None
+        return (*facts, turns, info)
 
     def step(self, world: int, action: str) -> tuple[Any, ...]:
         """View, reward, the two endings and info."""

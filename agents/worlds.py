@@ -141,6 +141,7 @@ class RemoteWorld(gym.Env[dict[str, Any], str]):
 
     instructions: str
     action_format: ActionFormat
+    max_turns: int | None
 
     def __init__(self, process: WorldProcess, task: TaskSpec) -> None:
         self._process = process
@@ -155,6 +156,11 @@ class RemoteWorld(gym.Env[dict[str, Any], str]):
             raise
 
     @property
+    def alive(self) -> bool:
+        """Whether its process is."""
+        return self._process.alive
+
+    @property
     def view(self) -> Observation:
         """The current observation with its parts in order."""
         if self._view is None:
@@ -165,7 +171,7 @@ class RemoteWorld(gym.Env[dict[str, Any], str]):
         self, *, seed: int | None = None, options: dict[str, Any] | None = None
     ) -> tuple[dict[str, Any], dict[str, Any]]:
         """Begin the task of that seed."""
-        self._view, self.instructions, self.action_format, info = self._ask("reset", seed)
+        self._view, self.instructions, self.action_format, self.max_turns, info = self._ask("reset", seed)
         return self.view.as_dict(), info
 
     def step(self, action: str) -> tuple[dict[str, Any], float, bool, bool, dict[str, Any]]:

@@ -166,6 +166,7 @@ class Learner:
         self.reference = Reference(backbone, self.parameters, masters, config.kl) if needed else None
         self.critic = Critic(config.critic, backbone, config.betas) if config.critic.kind != "none" else None
         self._targets = 1
+        self._spread = 1.0
 
     def step(self, rows: Sequence[Row]) -> dict[str, float]:
         """`passes` optimiser steps on all rows; returns the metrics of the last, the mismatch of the first.
@@ -272,6 +273,8 @@ class Learner:
         if self.ranks.size > 1 and found["idle"]:  # it would have no metrics to add up, and the others would wait
             raise ConfigError(f"each of {self.ranks.size} ranks needs a row, {found['idle']:g} of them got none")
         share = mine / max(found["rows"], 1.0)
+        if aggregation == "constant":  # those weights do not sum to 1; metrics are means all the same
+            self._spread = self.config.constant_length * found["rows"] / max(self._total(sum(lengths)), 1)
         weights = token_weights(lengths, aggregation, self.config.constant_length)
         of = {index: weight for members, weight in zip(episodes, weights, strict=True) for index in members}
         return [replace(row, weight=of[index] * share) for index, row in enumerate(rows)]
@@ -368,9 +371,9 @@ class Learner:
         own = policy.loss if batch.importance is None else policy.loss * batch.importance
         per_token = own - self.config.entropy_coef * entropy
         gap = (logprobs - batch.sampled).detach()
-        weights = batch.weights
+        weights = batch.weights * self._spread
         metrics = {
-            "policy/loss": (own.detach() * weights).sum(),
+            "policy/loss": (own.detach() * batch.weights).sum(),
             "policy/clip_fraction": (policy.clipped * weights).sum(),
             "policy/entropy": (entropy.detach() * weights).sum(),
             # On the first pass over fresh rollouts these compare the sampler with the learner.
@@ -384,7 +387,7 @@ class Learner:
             divergence = self.divergence(logprobs, batch.reference)
             per_token = per_token + self.kl.coefficient(self.done) * divergence
             metrics["policy/kl"] = (divergence.detach() * weights).sum()
-        loss = (per_token * weights).sum()
+        loss = (per_token * batch.weights).sum()
         if self.critic is not None and self.critic.shared:
             of_values, more = self.critic.loss(before, batch, 1 / self._targets)
             loss = loss + self.critic.config.coef * of_values

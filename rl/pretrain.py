@@ -121,7 +121,7 @@ class PretrainConfig:
     def __post_init__(self) -> None:
         if not self.courses:
             raise ConfigError("courses must name at least one environment, such as Course('saccade/Digits-v0')")
-        for name in ("steps", "ranks", "save_every", "check_every", "check_tasks"):
+        for name in ("steps", "ranks", "micro_batch_tokens", "save_every", "check_every", "check_tasks"):
             if getattr(self, name) < 1:
                 raise ConfigError(f"{name} must be >= 1, got {getattr(self, name)}")
 

@@ -75,6 +75,7 @@ class Batcher(Generic[Request, Result]):
         self._thread.shutdown(wait=True)
 
     def _wake(self) -> None:
+        self._waiting = [each for each in self._waiting if not each.future.done()]  # but for who was cancelled
         if self._busy or not self._waiting:
             return
         if self._deterministic and len(self._waiting) < self.participants:

@@ -79,8 +79,8 @@ class TransformersEngine:
             with self._batcher.participant():
                 yield
         finally:
-            if not self._batcher.participants:
-                self._turns.clear()
+            if not self._batcher.participants:  # a batch that is still computed for nobody keeps the old one
+                self._turns = Turns(self._turns.capacity)
 
     def update(self, weights: Iterable[tuple[str, Tensor]], version: int) -> None:
         """Copy new weights in; tensors that are the model's own (a shared learner) cost nothing.
@@ -109,20 +109,20 @@ class TransformersEngine:
         by_params: dict[SamplingParams, list[int]] = {}
         for index, request in enumerate(requests):
             by_params.setdefault(request.params, []).append(index)
-        was_training = self.backbone.model.training
+        turns, was_training = self._turns, self.backbone.model.training
         self.backbone.model.eval()
         with torch.inference_mode():
             for params, indices in by_params.items():
-                replies = self._reply([requests[index] for index in indices], params)
+                replies = self._reply([requests[index] for index in indices], params, turns)
                 for index, reply in zip(indices, replies, strict=True):
                     results[index] = reply
         self.backbone.model.train(was_training)
         return [result for result in results if result is not None]
 
-    def _reply(self, requests: Sequence[_Request], params: SamplingParams) -> list[Completion]:
+    def _reply(self, requests: Sequence[_Request], params: SamplingParams, turns: Turns) -> list[Completion]:
         net, device = self.backbone, self.backbone.device
         unique, rows = _unique([request.prompt for request in requests])
-        kept = [self._turns.take(prompt.ids, _names(prompt)) for prompt in unique]
+        kept = [turns.take(prompt.ids, _names(prompt)) for prompt in unique]
         block, encoded = self._rest(unique, kept)
         cache = net.new_cache()
         before = pasts(cache, kept, device)
@@ -161,13 +161,13 @@ class TransformersEngine:
             self._completion(row_tokens, row_logprobs, params, unique[row].ids)
             for row_tokens, row_logprobs, row in zip(all_tokens, all_logprobs, rows, strict=True)
         ]
-        if self._turns.capacity:
+        if turns.capacity:
             fed = past.shape[1] - prompts.shape[1]  # the last token was drawn only
             for row, (reply, real, request) in enumerate(zip(replies, prompts, requests, strict=True)):
                 said = reply.ids[:fed]
                 columns = torch.arange(len(said), device=device) + len(real)
                 own = torch.cat([real.nonzero().squeeze(1), columns])
-                self._turns.keep(Kept.of(cache, row, own, (*reply.prompt_ids, *said), _names(request.prompt)))
+                turns.keep(Kept.of(cache, row, own, (*reply.prompt_ids, *said), _names(request.prompt)))
         return replies
 
     def _rest(self, prompts: Sequence[Prompt], kept: Sequence[Kept | None]) -> tuple[Block, Encoded]:

@@ -57,6 +57,34 @@ def test_a_failure_reaches_everyone_who_waits():
     assert [str(error) for error in asyncio.run(main())] == ["out of memory"] * 3
 
 
+def test_who_was_cancelled_is_not_served_and_holds_up_nobody():
+    """As after Ctrl-C in a notebook: the next run is served as if there had been none before."""
+    batches = []
+
+    def serve(requests):
+        batches.append(list(requests))
+        return requests
+
+    batcher = Batcher(serve, 4, True)
+
+    async def ask(request):
+        with batcher.participant():
+            return await batcher.submit(request, str(request))
+
+    async def stopped():
+        with batcher.participant():  # it never asks, so nobody is served
+            asked = [asyncio.create_task(ask(request)) for request in range(2)]
+            await asyncio.sleep(0.01)
+            for each in asked:
+                each.cancel()
+            await asyncio.wait(asked)
+
+    asyncio.run(stopped())
+    assert asyncio.run(asyncio.wait_for(ask(2), 20)) == 2
+    assert batches == [[2]]
+    batcher.close()
+
+
 def test_an_empty_batch_is_refused():
     with pytest.raises(ConfigError, match="max_batch"):
         Batcher(list, 0, True)

@@ -40,6 +40,15 @@ def test_one_turn_equals_the_rendered_template(agent):
     assert ledger.ids == chat.tokenizer(text, add_special_tokens=False)["input_ids"]
 
 
+def test_half_a_character_is_shown_as_a_question_mark(agent):
+    """Pages can hold one, where a script has cut a text in the middle of an emoji."""
+    ledgers = []
+    for text in ("cut \ud83d off", "cut ? off"):
+        ledgers.append(agent.chat.open("S"))
+        agent.chat.observe(ledgers[-1], Observation.of(text), 0)
+    assert ledgers[0].ids == ledgers[1].ids
+
+
 def test_a_video_is_written_frame_by_frame_with_its_times(agent):
     chat = agent.chat
     ledger = chat.open("S")

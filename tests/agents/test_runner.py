@@ -10,6 +10,7 @@ import pytest
 
 from saccade.agents.agent import Agent
 from saccade.agents.runner import Job, Runner, RunnerConfig
+from saccade.agents.worker import Worker
 from saccade.envs.actions import Answer
 from saccade.envs.core import LanguageEnv, Outcome
 from saccade.envs.episode import Cause
@@ -35,6 +36,9 @@ class Fragile(LanguageEnv):
     def begin(self, rng):
         if self.mode == "reset":
             raise WorldFailure("no page")
+        if self.mode == "late":
+            time.sleep(0.5)
+            raise ConfigError("a setting that only shows now")
         self.turn = 0
         return Observation.of("word " * (2000 if self.mode == "long start" else 1))
 
@@ -46,6 +50,10 @@ class Fragile(LanguageEnv):
             time.sleep(3)
         if self.mode == "raise" and self.turn == 2:
             raise ZeroDivisionError("a bug of the world")
+        if self.mode == "next" and self.turn == 2:
+            next(iter(()))
+        if self.mode == "exit" and self.turn == 2:
+            sys.exit(2)
         return Outcome(Observation.of("word " * 2000 if self.mode == "long" else f"turn {self.turn}"))
 
     def state(self):
@@ -73,7 +81,13 @@ def test_a_fine_world_runs_to_its_horizon(agent):
 
 @pytest.mark.parametrize(
     ("mode", "steps", "message"),
-    [("reset", 0, "no page"), ("step", 2, "the page went away"), ("raise", 2, "a bug of the world")],
+    [
+        ("reset", 0, "no page"),
+        ("step", 2, "the page went away"),
+        ("raise", 2, "a bug of the world"),
+        ("next", 2, "raised StopIteration"),
+        ("exit", 2, "raised SystemExit(2)"),
+    ],
 )
 def test_a_failing_world_is_a_recorded_value_and_never_trained_on(agent, mode, steps, message):
     for trajectory in run(agent, mode):
@@ -88,6 +102,7 @@ def test_a_hanging_world_is_given_up_and_its_thread_too(agent):
     started = time.perf_counter()
     done = run(agent, "hang", count=2, world_timeout=0.3)
     assert [each.episode.cause for each in done] == [Cause.INFRA] * 2
+    assert "did not answer within 0.3 s" in done[0].episode.failure
     assert time.perf_counter() - started < 2.5
 
 
@@ -131,6 +146,20 @@ def test_an_engine_that_fails_ends_its_episodes_and_nothing_else(agent, walk):
     lost = [each for each in done if each.episode.cause is Cause.ENGINE]
     assert len(lost) == 2 and len(done) == 6
     assert all("out of memory" in each.episode.failure and not each.episode.rule.trained for each in lost)
+
+
+def test_a_run_that_was_stopped_leaves_the_next_one_as_it_was(agent, walk):
+    """The others wait at the engine when one episode finds a setting that cannot be used."""
+    runner, jobs = Runner(agent, RunnerConfig(concurrency=3)), [Job(walk.task(seed)) for seed in range(4)]
+    before = runner.run(jobs)
+    with pytest.raises(ConfigError, match="only shows now"):
+        runner.run([Job(TaskSpec("test/Fragile-v0", 0, kwargs={"mode": "late"})), *jobs])
+    assert agent.engine._batcher.participants == 0
+    again = Worker("again").submit(lambda: runner.run(jobs)).result(timeout=200)
+    runner.close()
+    for one, other in zip(before, again, strict=True):
+        assert one.samples[0].ids.tolist() == other.samples[0].ids.tolist()
+        assert one.samples[0].logprobs.tolist() == other.samples[0].logprobs.tolist()
 
 
 def test_a_world_that_never_returns_does_not_keep_the_process():

@@ -1,8 +1,11 @@
+import pytest
 import torch
 
 from saccade.agents.agent import AgentConfig
+from saccade.agents.backbone import Backbone
 from saccade.agents.load import load_model, save_agent_config, saved_agent_config
 from saccade.agents.tiny import TinyConfig, build_tiny
+from saccade.envs.errors import ConfigError
 
 
 def test_it_is_a_real_class_that_from_pretrained_loads(tiny_path):
@@ -16,6 +19,16 @@ def test_it_is_a_real_class_that_from_pretrained_loads(tiny_path):
     for tag in ("<think>", "</answer>", "<loc07>"):
         assert len(tokenizer.encode(tag)) == 1
     assert tokenizer.encode("42") == [*tokenizer.encode("4"), *tokenizer.encode("2")]
+
+
+def test_a_class_whose_rows_cannot_share_a_prompt_is_refused_before_anything_runs():
+    import transformers
+
+    config = transformers.Qwen3_5Config(text_config={"num_hidden_layers": 4}, vision_config={"depth": 1})
+    with torch.device("meta"):
+        model = transformers.Qwen3_5ForConditionalGeneration(config)
+    with pytest.raises(ConfigError, match="Qwen3_5ForConditionalGeneration is not supported yet: its layers of linear"):
+        Backbone(model)
 
 
 def test_the_one_that_hears_is_a_real_class_too(omni_path):

@@ -48,6 +48,7 @@ class Trouble(LanguageEnv):
                 case "hang": time.sleep(60)
                 case "raise": raise ZeroDivisionError("a bug of the world")
                 case "strange": raise type("Strange", (Exception,), {})("of a class nobody else knows")
+                case "next": next(iter(()))
                 case "fail": raise WorldFailure("the simulation diverged")
                 case "lambda": return Outcome(Observation.of("?"), info={"not": lambda: "JSON"})
         right = call.args["number"] == self.wanted
@@ -124,7 +125,7 @@ def test_a_remote_world_is_like_the_world_itself(processes):
         _ = remote.view
     for seed in (5, 6):
         assert remote.reset(seed=seed) == world.reset(seed=seed)
-        assert remote.action_format.help == world.action_format.help
+        assert remote.action_format.help == world.action_format.help and remote.max_turns == world.max_turns == 3
         with pytest.raises(ActionError, match="needs the argument"):
             remote.action_format.parse("say()")
         rngs = random.Random(1), random.Random(1)
@@ -162,6 +163,7 @@ def test_worlds_share_as_many_processes_as_there_are_workers(agent):
         ("raise", "ZeroDivisionError: a bug of the world"),
         ("strange", "Strange: of a class nobody else knows"),
         ("fail", "the simulation diverged"),
+        ("next", "raised StopIteration"),
         ("lambda", "pickle"),
     ],
 )
@@ -178,6 +180,14 @@ def test_a_world_that_hangs_is_ended_and_replaced(agent):
     hung, fine = run(agent, jobs, 1, concurrency=1, world_timeout=2.0)
     assert hung.episode.cause is Cause.INFRA and "did not answer within 2 s" in hung.episode.failure
     assert fine.episode.cause is Cause.HORIZON
+
+
+def test_an_episode_that_had_not_begun_is_not_lost_with_a_process(agent):
+    runner = Runner(agent, RunnerConfig(concurrency=1, workers=1), "random")
+    assert runner.run([Job(task())])[0].episode.cause is not Cause.INFRA
+    runner._processes._processes[0].kill()
+    assert runner.run([Job(task())])[0].episode.cause is not Cause.INFRA
+    runner.close()
 
 
 def test_a_process_that_dies_takes_its_worlds_with_it_and_no_other(agent):

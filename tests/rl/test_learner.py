@@ -177,6 +177,23 @@ def test_the_divergence_to_the_start_is_zero_at_the_start_and_grows(learner, tra
     assert second["policy/kl"] > 1e-6
 
 
+def test_metrics_are_means_over_tokens_where_weights_do_not_sum_to_one(learner, trajectories):
+    """`constant` divides by the most that an episode can have; KL control compares a divergence a token."""
+    rows = rows_of(trajectories)
+    plain = learner(learning_rate=1e-12).step(rows)
+    kl = KLConfig(control="adaptive", target=0.05, reference="average")
+    subject = learner(learning_rate=1e-12, aggregation="constant", constant_length=1000, kl=kl)
+    for weight in subject.reference.weights.values():
+        weight.add_(0.02 * torch.sin(torch.arange(weight.numel(), dtype=weight.dtype).view(weight.shape)))
+    gap = torch.cat(subject.logprobs(rows, subject.reference)) - torch.cat(subject.logprobs(rows))
+    found = subject.step(rows)
+    assert found["policy/entropy"] == pytest.approx(plain["policy/entropy"], rel=1e-4)
+    assert found["mismatch/ess_inverse"] == pytest.approx(1, rel=1e-3)
+    assert found["policy/kl"] == pytest.approx(float((gap.exp() - gap - 1).mean()), rel=1e-3)
+    share = sum(row.tokens for row in rows) / (1000 * len(rows))
+    assert found["policy/loss"] == pytest.approx(share * plain["policy/loss"], rel=1e-3, abs=1e-9)
+
+
 def test_a_step_that_is_not_finite_is_skipped_and_counted(learner, trajectories):
     rows = rows_of(trajectories)
     rows[0].advantages[0] = np.nan

@@ -145,7 +145,12 @@ def test_ranks_with_a_pool_have_tasks_of_their_own(agent):
 
 @pytest.mark.parametrize(
     ("change", "message"),
-    [({"courses": ()}, "at least one environment"), ({"steps": 0}, "steps must be >= 1"), ({"ranks": 0}, "ranks")],
+    [
+        ({"courses": ()}, "at least one environment"),
+        ({"steps": 0}, "steps must be >= 1"),
+        ({"ranks": 0}, "ranks"),
+        ({"micro_batch_tokens": 0}, "micro_batch_tokens must be >= 1"),
+    ],
 )
 def test_bad_recipes(change, message):
     with pytest.raises(ConfigError, match=message):

@@ -1,6 +1,7 @@
 """An engine that keeps the keys and values of earlier turns says the same, with less work, until the weights change."""
 
 import asyncio
+import threading
 
 import numpy as np
 import pytest
@@ -128,6 +129,36 @@ def test_episodes_are_equal_and_nothing_is_kept_behind_them(agent, engine, walk)
             assert np.array_equal(first.ids, second.ids)
             assert np.abs(first.logprobs - second.logprobs).max() < 1e-5
     assert len(keeping._turns) == keeping._turns.size == 0
+
+
+def test_a_batch_that_was_given_up_keeps_nothing(agent, engine, monkeypatch):
+    """It may be computed under weights that change meanwhile."""
+    keeping, begun, go_on = engine(), threading.Event(), threading.Event()
+    hidden = keeping.backbone.hidden
+
+    def slow(*inputs, **options):
+        begun.set()
+        go_on.wait(60)
+        return hidden(*inputs, **options)
+
+    monkeypatch.setattr(keeping.backbone, "hidden", slow)
+    ledger = agent.chat.open("Walk")
+    agent.chat.observe(ledger, Observation.of("go"), 0)
+
+    async def episode():
+        with keeping.participant():
+            await keeping.generate(ledger.prompt(), agent.params, 0, "")
+
+    async def given_up():
+        asked = asyncio.create_task(episode())
+        await asyncio.to_thread(begun.wait, 60)
+        asked.cancel()
+        await asyncio.wait([asked])
+
+    asyncio.run(given_up())
+    go_on.set()
+    keeping.close()  # waits for the batch
+    assert len(keeping._turns) == 0
 
 
 def kept(ids, media=(), numbers=10):
