@@ -43,11 +43,8 @@ TAUGHT = (
     "saccade/Shapes-v0?level=3&question=shape",
     "saccade/Shapes-v0?level=3&question=count",
     "saccade/Shapes-v0?level=3&question=position",
-    "saccade/Superlatives-v0?level=1&size=64",
-    "saccade/Counting-v0?level=1&size=64",
     "saccade/Digits-v0",
     "saccade/Reach-v0?level=2",
-    "saccade/PlaceOn-v0?level=1&size=64",
     "saccade/Navigate-v0?level=2",
 )
 """What it was taught, on tasks that it was not."""
@@ -55,10 +52,7 @@ BEYOND = (
     "saccade/ClickWord-v0?level=3",
     "saccade/Shapes-v0?level=4",
     "saccade/Shapes-v0?level=5&question=count",
-    "saccade/Superlatives-v0?level=2&size=64",
-    "saccade/Counting-v0?level=2&size=64",
     "saccade/Reach-v0?level=3",
-    "saccade/PlaceOn-v0?level=2&size=64",
     "saccade/Navigate-v0?level=3",
 )
 """Levels that no lesson showed: where reinforcement learning has something to do."""

@@ -31,8 +31,8 @@ COURSES = (
     Course("saccade/ClickTarget-v0?level=3", 1, span=MAIN),
     Course("saccade/Shapes-v0?level=1", 3, span=EASY),
     Course("saccade/Shapes-v0?level=2", 4, span=MIDDLE),
-    Course("saccade/Shapes-v0?level=3", 3, span=MAIN),
-    Course("saccade/Shapes-v0?level=3&question=count", 5, span=MAIN),
+    Course("saccade/Shapes-v0?level=3", 5, span=MAIN),
+    Course("saccade/Shapes-v0?level=3&question=count", 3, span=MAIN),
     Course("saccade/Shapes-v0?level=2", 1, span=MAIN, every=2),
     Course("saccade/Digits-v0", 2, span=(0.0, 0.5)),
     Course("saccade/Digits-v0", 1, span=(0.5, 1.0)),
@@ -41,9 +41,6 @@ COURSES = (
     Course("saccade/Reach-v0?level=2", 1, span=MAIN, every=2),
     Course("saccade/Navigate-v0?level=1", 1, span=(0.0, 0.3)),
     Course("saccade/Navigate-v0?level=2", 1, span=(0.2, 1.0), every=2),
-    Course("saccade/PlaceOn-v0?level=1&size=64", 1, span=MAIN, every=4),
-    Course("saccade/Superlatives-v0?level=1&size=64", 1, span=MAIN),
-    Course("saccade/Counting-v0?level=1&size=64", 1, span=MAIN),
     # Pages with words, 112 to 144 pixels wide: 49 to 81 image tokens. One word at first, to learn it from.
     Course("saccade/ClickWord-v0?level=0", 8, span=(0.0, 0.3)),
     Course("saccade/ClickWord-v0?level=0", 2, span=MAIN, every=2),
@@ -55,8 +52,8 @@ COURSES = (
 
 RECIPE = PretrainConfig(
     courses=COURSES,
-    steps=5000,
-    check_every=1250,
+    steps=6400,
+    check_every=1600,
     tiny=TinyConfig(width=96, layers=4, heads=3, mlp=288, vision_layers=4, position_embeddings=256, merges=500),
     agent=AgentConfig(coordinates="location-tokens", max_reply_tokens=48, explain=False),
 )

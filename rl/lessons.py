@@ -38,13 +38,13 @@ class Tutor:
         self.agent = agent
 
     def rows(self, env: gym.Env[Any, Any], lesson: Lesson, captions: int = 1_000) -> list[Row]:
-        """A row for each sample of the episode, and the captions of its first pictures, at most `captions` of them.
+        """A row for each sample of the episode, and the first captions that differ, at most `captions` of them.
 
         Raises:
             ConfigError: the lesson does not fit into the agent's context.
         """
         session = self.agent.begin(env)
-        samples: list[Sample] = []
+        captioned: dict[str, Sample] = {}
         for observation, demo in lesson.turns:
             prompt = session.observe(observation)
             if prompt is None:
@@ -53,10 +53,10 @@ class Tutor:
                     "raise agent.max_context"
                 )
             session.hear(scripted(session.write(demo.thought, demo.action), prompt))
-            if demo.caption and observation.images and len(samples) < captions:
+            if demo.caption and observation.images and demo.caption not in captioned and len(captioned) < captions:
                 text = self.agent.codec.encode_text(demo.caption, session.size)
-                samples.append(self.caption(observation.images[-1], text))
-        return [row_of(sample) for sample in (*session.samples(), *samples)]
+                captioned[demo.caption] = self.caption(observation.images[-1], text)
+        return [row_of(sample) for sample in (*session.samples(), *captioned.values())]
 
     def caption(self, image: Image, text: str) -> Sample:
         """A question about the whole picture, as a ledger."""

@@ -62,7 +62,7 @@ class Course:
     tasks: int = 4
     """Tasks of each step, on each rank."""
     captions: int = 1
-    """Pictures of each lesson, at most, that are also described as a whole."""
+    """Pictures of each lesson, at most, that are also described as a whole, each with another caption."""
     pool: int = 0
     """Distinct tasks of each rank, taught again and again; 0 for new ones in every step."""
     span: tuple[float, float] = (0.0, 1.0)

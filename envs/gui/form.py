@@ -1,8 +1,8 @@
 """`TwoPageForm`: a word to enter, an option to choose, over two pages.
 
 env = gym.make("saccade/TwoPageForm-v0")
-env.reset(seed=0)       # Enter "save", choose "green", and submit.
-env.step("mouse_click(89, 28)")
+env.reset(seed=0)       # Enter "game", choose "open", and submit.
+env.step("mouse_click(85, 28)")
 """
 
 from __future__ import annotations
@@ -23,17 +23,16 @@ from saccade.envs.gui.base import CLICK, PRESS, TYPE, BrowserEnv
 from saccade.envs.gui.observe import picture
 from saccade.envs.gui.site import ASSETS, Site
 from saccade.envs.gui.tab import Tab
-from saccade.envs.gui.words import WORDS
+from saccade.envs.gui.words import WORDS, width_of
 from saccade.envs.observation import Observation
 
-SIZES = (128, 1024)
+SIZES = (144, 1024)
 """Least and greatest width and height of the picture in pixels."""
-CHOICES = ("red", "green", "blue", "white", "black", "pink")
 
 
 @dataclass(frozen=True)
 class Form:
-    """What a two-page form asks for: a word, and one of two or three options; `top` shifts its content down.
+    """What a two-page form asks for: a word, and one of two or three options, words too; `top` shifts its content down.
 
     Forms are split into train and test by what they ask for, so only that is in the `repr`: the first page does not
     show the options.
@@ -52,7 +51,7 @@ class Form:
 
 def make_form(rng: np.random.Generator) -> Form:
     """Draw a form."""
-    options = tuple(str(each) for each in rng.permutation(CHOICES)[: rng.integers(2, 4)])
+    options = tuple(str(each) for each in rng.permutation(WORDS)[: rng.integers(2, 4)])
     return Form(str(rng.choice(WORDS)), str(rng.choice(options)), options, 8 * int(rng.integers(2)))
 
 
@@ -73,7 +72,7 @@ class TwoPageForm(BrowserEnv):
     home = "form.html"
     resets_in_page: ClassVar[bool] = True
 
-    def __init__(self, *, size: int = 128, **browser: Any) -> None:
+    def __init__(self, *, size: int = 144, **browser: Any) -> None:
         super().__init__(**browser)
         if not SIZES[0] <= size <= SIZES[1]:
             raise ConfigError(f"size must be {SIZES[0]} to {SIZES[1]} pixels, got {size!r}")
@@ -82,7 +81,8 @@ class TwoPageForm(BrowserEnv):
     def begin(self, rng: np.random.Generator) -> Observation:
         """Show the first page and say what to enter."""
         self._form: Form = self.draw(make_form, rng)
-        spec = json.dumps({"options": self._form.options, "top": self._form.top})
+        widths = {option: width_of(option) for option in self._form.options}
+        spec = json.dumps({"widths": widths, "top": self._form.top})
 
         async def show(tab: Tab) -> tuple[Any, bytes]:
             await tab.point(0, 0)  # where the last episode left the mouse, an option of this one would look hovered

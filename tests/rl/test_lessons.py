@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 
 from saccade.agents.runner import Job, Runner
+from saccade.envs.episode import Demo, Lesson
 from saccade.envs.errors import ConfigError
 from saccade.envs.observation import Image
 from saccade.rl.lessons import Tutor
@@ -34,6 +35,22 @@ def test_captions_are_bounded(agent):
     env = make("saccade/Shapes-v0")
     _, lesson = next(env.unwrapped.lessons([0]))
     assert [len(Tutor(agent).rows(env, lesson, captions=count)) for count in (0, 1, 9)] == [1, 2, 2]
+
+
+def test_pictures_with_the_same_caption_are_described_once(agent, walk):
+    """The first page of a form, still the same when its field has the focus, must not use up what the second needs."""
+    env = walk.task(0).make()
+    env.reset(seed=0)
+    said = ["page one", "page one", "page two", "page three"]
+    lesson = Lesson(tuple((env.unwrapped.view, Demo("move('left')", "", caption)) for caption in said))
+    told = [
+        agent.chat.tokenizer.decode(row.sample.ids[row.sample.action_mask].tolist())
+        for row in Tutor(agent).rows(env, lesson, captions=2)
+    ]
+    assert [text.removesuffix("<|im_end|>") for text in told[-2:]] == [
+        "<answer>page one</answer>",
+        "<answer>page two</answer>",
+    ]
 
 
 def test_a_lesson_that_does_not_fit_is_an_error(agent, walk):

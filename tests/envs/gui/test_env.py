@@ -12,7 +12,9 @@ from saccade.envs.errors import ConfigError, ResetNeeded
 from saccade.envs.gui.browser import host
 from saccade.envs.gui.env import ClickTarget
 from saccade.envs.gui.form import TwoPageForm, make_form
-from saccade.envs.gui.observe import SCENES
+from saccade.envs.gui.observe import SCENES, render_scenes
+from saccade.envs.gui.tasks import Scene
+from saccade.envs.gui.words import HEIGHT, Button, width_of
 from saccade.envs.palette import PALETTE
 
 IDS = ("saccade/ClickTarget-v0", "saccade/ClickWord-v0", "saccade/TwoPageForm-v0", "saccade/MiniWoB-click-test-2-v0")
@@ -373,7 +375,7 @@ def test_each_turn_shows_text_and_picture_and_has_its_key(form):
     assert first["text"].startswith(form._form.goal)
     for turn in form.demo():
         seen, *_, info = form.step(turn.action)
-        assert seen["text"] and seen["images"][0].shape == (128, 128, 3)
+        assert seen["text"] and seen["images"][0].shape == (144, 144, 3)
         keys.add(info["state_key"])
     assert len(keys) == 6, "five turns, six different states"
 
@@ -420,7 +422,25 @@ def test_everything_of_the_form_fits_into_the_picture(form):
         tab = next(iter(form._held.values())).front
         run(form, "@Next", "@Word", "keyboard_type('x')", "@Next", "@Submit")
         assert form._page["message"] == "Choose one."
-        assert host().call(tab.evaluate(below), 20) <= 128 and host().call(tab.evaluate(beside), 20) <= 128
+        assert host().call(tab.evaluate(below), 20) <= 144 and host().call(tab.evaluate(beside), 20) <= 144
+
+
+def test_an_option_looks_as_a_button_with_its_word_does(form):
+    """To the pixel: who can read `ClickWord` can read the options."""
+    seen = set()
+    for seed in range(12):
+        form.reset(seed=seed)
+        run(form, "@Word", "keyboard_type('x')", "@Next")
+        page = form.view.images[-1].pixels
+        for word in form._form.options:
+            x, y = form._page["places"][word]
+            button = Button(word, 8, 8 * (y // 8) - 8, width_of(word), HEIGHT, (255, 255, 255))
+            assert (x, y) == button.centre
+            (alone,) = render_scenes([Scene(144, (button,), 0)])
+            box = np.s_[button.y : button.y + HEIGHT, 8 : 8 + button.width]
+            assert np.array_equal(page[box], alone.pixels[box]), word
+            seen.add(word)
+    assert len(seen) > 12
 
 
 def test_typed_markup_stays_text(form):
