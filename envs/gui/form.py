@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass
 from typing import Any, ClassVar
 
 import numpy as np
@@ -26,33 +26,40 @@ from saccade.envs.gui.tab import Tab
 from saccade.envs.gui.words import WORDS, width_of
 from saccade.envs.observation import Observation
 
+LEVELS = (1, 2)
+"""Pages of the form."""
 SIZES = (144, 1024)
 """Least and greatest width and height of the picture in pixels."""
 
 
 @dataclass(frozen=True)
 class Form:
-    """What a two-page form asks for: a word, and one of two or three options, words too; `top` shifts its content down.
-
-    Forms are split into train and test by what they ask for, so only that is in the `repr`: the first page does not
-    show the options.
+    """What a form asks for: a word, unless its first page is left out, and one of two or three options, words too;
+    `top` shifts its content down.
     """
 
-    word: str
+    word: str | None
     choice: str
-    options: tuple[str, ...] = field(repr=False)
-    top: int = field(repr=False)
+    options: tuple[str, ...]
+    top: int
+
+    def __repr__(self) -> str:
+        """What is asked for at first sight, by which forms are split: the first page does not show the options."""
+        return f"Form({self.options if self.word is None else self.word!r}, {self.choice!r})"
 
     @property
     def goal(self) -> str:
         """The sentence that names the values."""
+        if self.word is None:
+            return f'Choose "{self.choice}" and submit.'
         return f'Enter "{self.word}", choose "{self.choice}", and submit.'
 
 
-def make_form(rng: np.random.Generator) -> Form:
+def make_form(rng: np.random.Generator, level: int = 2) -> Form:
     """Draw a form."""
     options = tuple(str(each) for each in rng.permutation(WORDS)[: rng.integers(2, 4)])
-    return Form(str(rng.choice(WORDS)), str(rng.choice(options)), options, 8 * int(rng.integers(2)))
+    word = str(rng.choice(WORDS)) if level == 2 else None
+    return Form(word, str(rng.choice(options)), options, 8 * int(rng.integers(2)))
 
 
 class TwoPageForm(BrowserEnv):
@@ -61,6 +68,7 @@ class TwoPageForm(BrowserEnv):
     The page builds both forms anew for every episode and keeps nothing else, so it is not loaded again.
 
     Args:
+        level: 1 the second page alone; 2 both.
         size: width and height of the picture in pixels.
         browser: `split`, `max_turns` (8), `error_penalty`, `render_mode`, `fresh_context`, `timeout`.
     """
@@ -72,17 +80,20 @@ class TwoPageForm(BrowserEnv):
     home = "form.html"
     resets_in_page: ClassVar[bool] = True
 
-    def __init__(self, *, size: int = 144, **browser: Any) -> None:
+    def __init__(self, *, level: int = 2, size: int = 144, **browser: Any) -> None:
         super().__init__(**browser)
+        if level not in LEVELS:
+            raise ConfigError(f"level must be one of {', '.join(map(str, LEVELS))}, got {level!r}")
         if not SIZES[0] <= size <= SIZES[1]:
             raise ConfigError(f"size must be {SIZES[0]} to {SIZES[1]} pixels, got {size!r}")
+        self.level = level
         self.viewport = (size, size)
 
     def begin(self, rng: np.random.Generator) -> Observation:
         """Show the first page and say what to enter."""
-        self._form: Form = self.draw(make_form, rng)
+        self._form: Form = self.draw(lambda rng: make_form(rng, self.level), rng)
         widths = {option: width_of(option) for option in self._form.options}
-        spec = json.dumps({"widths": widths, "top": self._form.top})
+        spec = json.dumps({"page": 3 - self.level, "widths": widths, "top": self._form.top})
 
         async def show(tab: Tab) -> tuple[Any, bytes]:
             await tab.point(0, 0)  # where the last episode left the mouse, an option of this one would look hovered

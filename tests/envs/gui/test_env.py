@@ -380,6 +380,17 @@ def test_each_turn_shows_text_and_picture_and_has_its_key(form):
     assert len(keys) == 6, "five turns, six different states"
 
 
+def test_level_1_is_the_second_page_alone():
+    env = TwoPageForm(level=1)
+    env.reset(seed=1)
+    assert env._page["page"] == 2 and env._form.goal in env.view.text
+    *_, info = run(env, f"@{env._form.choice}", "@Submit")
+    assert info["success"] and env._page["submitted"] == {"word": None, "choice": env._form.choice}
+    env.close()
+    with pytest.raises(ConfigError, match="level must be one of 1, 2, got 3"):
+        TwoPageForm(level=3)
+
+
 def test_nothing_of_an_episode_is_left_in_the_next(form):
     clean = form.reset(seed=6)
     run(form, "@Word", "keyboard_type('<b>left over</b>')", "keyboard_press('Control+a')")

@@ -71,6 +71,12 @@ def test_forms_ask_for_an_option_that_is_there():
     assert {form.word for form in forms} == {form.choice for form in forms} == set(WORDS)
 
 
+def test_a_form_of_one_page_asks_for_no_word():
+    form = make_form(np.random.default_rng(0), level=1)
+    assert form.word is None and form.goal == f'Choose "{form.choice}" and submit.'
+    assert repr(form) == f"Form({form.options!r}, {form.choice!r})"
+
+
 @pytest.mark.parametrize(("level", "size"), [(0, 64), (4, 64), (2, 31), (2, 513)])
 def test_settings_that_cannot_be_drawn_are_refused(level, size):
     with pytest.raises(ConfigError, match="must be"):
