@@ -34,7 +34,8 @@ SIZES = (144, 1024)
 
 @dataclass(frozen=True)
 class Form:
-    """What a form asks for: a word, unless its first page is left out, and one of two or three options, words too;
+    """What a form asks for: a word, unless the first page is left out, and one of two or three options, words too.
+
     `top` shifts its content down.
     """
 
