@@ -46,7 +46,8 @@ COURSES = (
     Course("saccade/ClickWord-v0?level=0", 2, span=MAIN, every=2),
     Course("saccade/ClickWord-v0?level=1", 3, span=(0.2, 0.4)),
     Course("saccade/ClickWord-v0?level=2", 2, span=(0.3, 1.0)),
-    Course("saccade/TwoPageForm-v0", 1, captions=2, span=(0.25, 1.0), every=2),
+    Course("saccade/TwoPageForm-v0?level=1", 2, span=(0.25, 1.0), every=2),
+    Course("saccade/TwoPageForm-v0?level=2", 1, captions=2, span=(0.25, 1.0), every=2),
 )
 """What is taught; higher levels are left for reinforcement learning."""
 
