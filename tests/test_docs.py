@@ -2,6 +2,7 @@
 
 import re
 import shlex
+from dataclasses import MISSING, fields, is_dataclass
 from pathlib import Path
 
 import pytest
@@ -45,6 +46,33 @@ def test_every_page_is_there_and_linked():
 def test_every_link_leads_somewhere(page):
     for target in re.findall(r"\]\(([^)#]+)\)", page.read_text()):
         assert target.startswith("http") or (page.parent / target).exists(), target
+
+
+def settings(made, prefix=""):
+    """Name -> default as the page writes it, of a configuration and of those inside it."""
+    found = {}
+    for each in fields(made):
+        default = each.default if each.default_factory is MISSING else each.default_factory()
+        if is_dataclass(default):
+            found |= settings(default, f"{prefix}{each.name}.")
+        elif each.name != "agent":
+            plain = default is not MISSING and default is not None and not isinstance(default, dict)
+            found[prefix + each.name] = str(default) if plain else ""
+    return found
+
+
+def test_every_setting_is_listed_with_its_default():
+    from saccade.agents.agent import AgentConfig
+    from saccade.agents.engines.api import APIEngineConfig
+    from saccade.agents.tiny import TinyConfig
+    from saccade.rl.config import TrainConfig
+    from saccade.rl.sft import SFTConfig
+
+    of = {"": TrainConfig, "agent.": AgentConfig, "api.": APIEngineConfig, "tiny.": TinyConfig, "sft.": SFTConfig}
+    wanted = {name: default for prefix, made in of.items() for name, default in settings(made, prefix).items()}
+    page = (ROOT / "docs" / "settings.md").read_text()
+    listed = re.findall(r"^\| `([\w.]+)` \| (?:`([^`]*)` )?\|", page, re.M)
+    assert dict(listed) == wanted and len(listed) == len(wanted)
 
 
 @pytest.mark.browser
