@@ -1,6 +1,6 @@
 # make setup   everything the project needs, into .venv
 # make demo    make saccade-tiny better at three tasks, and show its replays; ENGINE=vllm lets vLLM draw the replies
-# make test    every test but the slow ones
+# make test    every test but the slow ones and vLLM's
 # make setup-vllm  vLLM for CPUs and all else, into .venv-vllm (2.1 GB); make test-vllm runs its tests there
 # make verify  the long acceptance scripts; resumable
 # make check   linter, formatter, types
