@@ -1,4 +1,4 @@
-"""Make a tiny model from nothing: supervised learning on the demonstrations of every world.
+"""Make a tiny model from nothing: supervised learning on the demonstrations of small worlds of all families.
 
     python examples/pretrain_tiny.py --out runs/pretrain
     python examples/pretrain_tiny.py --out runs/pretrain --resume       # goes on after an interruption
