@@ -1,10 +1,9 @@
 """The embedded engine: a Hugging Face model in this process, sharing its weights with the learner.
 
 Waiting requests are batched; equal prompts (the episodes of a group at their first turn) are computed once; every
-unique picture, video or sound goes through its encoder once. Where memory is given for it, the keys and values of an
-episode stay for its next turn (`turns.py`), of which only what is new is computed. In deterministic mode the same
-requests give the same tokens and log-probabilities bit for bit; in fast mode batches depend on timing and
-log-probabilities agree within 1e-4.
+unique picture, video or sound goes through its encoder once. The keys and values of an episode stay for its next turn
+(`turns.py`), of which only what is new is computed. In deterministic mode the same requests give the same tokens and
+log-probabilities bit for bit; in fast mode batches depend on timing and log-probabilities agree within 1e-4.
 """
 
 from __future__ import annotations
