@@ -55,8 +55,8 @@ class RunnerConfig:
     world_timeout: float = 120.0
     """Seconds that one `reset` or `step` may take before the episode ends with cause `infra`."""
     workers: int | None = None
-    """Processes for the worlds whose affinity is `process`, such as simulators: as many as there are cores; 0 runs them
-    in threads as all others. The episodes are the same."""
+    """Processes for the worlds whose affinity is `process`, such as simulators: by default as many as there are cores;
+    0 runs them in threads as all others. The episodes are the same."""
     check_thoughts: bool = True
     """Whether to compare sampled thoughts with what the environment demonstrates in the same state."""
 

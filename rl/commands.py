@@ -107,7 +107,7 @@ class Train(TrainConfig):
     """Train a policy by reinforcement learning on streams of tasks."""
 
     rewards: Annotated[Mapping[str, float], REWARD_WEIGHTS] = field(default_factory=lambda: {"task": 1.0})
-    """Weights of the rewards, written `task=1,brevity=0.1`."""
+    """Weights of the rewards `task`, `valid_action`, `format` and `brevity`, written `task=1,brevity=0.1`."""
     resume: bool = False
     """Go on from the newest checkpoint of the run folder."""
 
@@ -139,7 +139,7 @@ class Eval:
     envs: tuple[str, ...]
     """Environments, written `saccade/Shapes-v0?level=2`."""
     model: str | None = None
-    """A checkpoint folder or hub id; needed unless `policy` is `demo` or `random`."""
+    """`saccade-tiny`, a checkpoint folder or a hub id; needed unless `policy` is `demo` or `random`."""
     policy: str = "engine"
     """`engine` samples from the model; `demo` follows the environment's solution; `random` acts by chance."""
     tasks: int = 128
@@ -161,8 +161,8 @@ class Eval:
     concurrency: int = 16
     """Episodes in flight."""
     engine: str = "transformers"
-    """Who draws replies: `transformers`, bit for bit the same again, `vllm`, faster and within 1e-4, or `api`, any
-    server that speaks OpenAI's chat completions, where `model` is a name that it knows."""
+    """Who draws replies: `transformers`, bit for bit the same again, `vllm`, within 1e-4 of it in float32, or `api`,
+    any server that speaks OpenAI's chat completions, where `model` is a name that it knows."""
     vllm: VLLMEngineConfig = field(default_factory=VLLMEngineConfig)
     """How vLLM runs, where it is the engine."""
     api: APIEngineConfig = field(default_factory=APIEngineConfig)
@@ -188,7 +188,7 @@ class Card:
     """Score a model on held-out tasks, and what its scores rest on: its score card, as JSON and Markdown."""
 
     model: Annotated[str, tyro.conf.Positional]
-    """A checkpoint folder or hub id."""
+    """`saccade-tiny`, a checkpoint folder or a hub id."""
     envs: tuple[str, ...]
     """Environments, written `saccade/Shapes-v0?level=2`."""
     tasks: int = 256
@@ -222,7 +222,7 @@ class Play:
     out: str = "runs/play"
     """Folder for the replay; episodes are added to those that were played there before."""
     episodes: int | None = None
-    """Stop after so many; by default with `:quit` or Ctrl-C."""
+    """Stop after so many; by default with Ctrl-C, in the terminal also with `:quit` or Ctrl-D."""
     terminal: bool = False
     """Play in the terminal: an action a line, the picture in `now.png` of the folder."""
     port: int = 8800
@@ -284,11 +284,12 @@ class Replay:
     update: int | None = None
     """Only episodes of this update."""
     phase: str | None = None
-    """Only `train`, `before`, `eval` or `after` episodes."""
+    """Only `train`, `before`, `eval`, `after` or `play` episodes."""
     out: str | None = None
     """Where to write the page; by default replay.html in the run folder."""
     serve: int | None = None
-    """Serve the page on this port instead, written anew at every reload: watch a run while it trains."""
+    """Serve the page on this port instead, written anew at every reload: watch a run while it trains. Needs the
+    `viewer` extra."""
     open: bool = True
     """Open the page in the default browser."""
 
@@ -329,9 +330,9 @@ class Doctor:
     """Check this machine, and optionally a model and an environment, before a long run."""
 
     model: str | None = None
-    """A checkpoint to check: template, pictures, sampler and learner agree, the picture matters."""
+    """A checkpoint to check: its template, whether sampler and learner agree, and whether the picture matters."""
     env: str | None = None
-    """An environment to check, and to check the model on."""
+    """An environment to check, and to check the model on (`saccade/Shapes-v0` unless told)."""
 
     def run(self) -> int:
         """Print one line a check; exit status 1 if one failed."""

@@ -26,9 +26,9 @@ class TrainConfig:
     """A training run."""
 
     model: str
-    """Checkpoint to start from: a folder or a hub id."""
+    """Checkpoint to start from: `saccade-tiny`, which ships, a folder, also an adapter's, or a hub id."""
     envs: tuple[str, ...]
-    """Streams of tasks, written `saccade/Shapes-v0?level=2`; several are trained in turn within each update."""
+    """Streams of tasks, written `saccade/Shapes-v0?level=2`; several share the tasks of each update."""
     run: str = "runs/train"
     """Folder of the run: metrics, checkpoints, replay."""
     steps: int = 100
@@ -47,7 +47,7 @@ class TrainConfig:
     gae_lambda: float = 1.0
     """Decay of the trace of generalised advantages; 1 trusts returns, 0 the critic."""
     rewards: Mapping[str, float] = field(default_factory=lambda: {"task": 1.0})
-    """Weights of the rewards: `task`, `valid_action`, `format`, `brevity`."""
+    """Weights of the rewards `task`, `valid_action`, `format` and `brevity`."""
     seed: int = 0
     """Names the tasks and every random number of the run."""
     deterministic: bool = True

@@ -2,7 +2,7 @@
 
 controller = KLController(KLConfig(control="adaptive", target=0.05), coefficient=0.03)
 controller.coefficient(done=0.5)     # what the divergence weighs now
-controller.observe(0.08, rows=128)   # ... and what was measured
+controller.observe(0.08, rows=128)   # ... and what was measured, of so many episodes
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ class KLConfig:
     target: float = 0.1
     """Divergence a token that `adaptive` control aims at, in nats."""
     horizon: float = 10_000.0
-    """Rows until `adaptive` control has changed the weight by up to a fifth."""
+    """Episodes until `adaptive` control has changed the weight by up to a fifth."""
     final: float = 0.0
     """Weight at the end under `linear` control; larger than the first one: free to explore early, held late."""
     reference: str = "start"

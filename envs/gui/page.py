@@ -1,6 +1,6 @@
 """`PageEnv`: tasks on web pages, with the observations and actions that the user chooses.
 
-    gym.make("saccade/Shop-v0", observe=("screenshot", "tree"), actions=("ref", "nav", "chat"))
+    gym.make("saccade/ShopOrder-v0", observe=("screenshot", "tree"), actions=("ref", "nav", "chat"))
 
 A subclass says which pages there are, how a task begins and when it is over:
 
