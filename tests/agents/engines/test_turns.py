@@ -132,7 +132,7 @@ def test_episodes_are_equal_and_nothing_is_kept_behind_them(agent, engine, walk)
 
 
 def test_a_batch_that_was_given_up_keeps_nothing(agent, engine, monkeypatch):
-    """It may be computed under weights that change meanwhile."""
+    """It ends behind its episode, which no turn follows."""
     keeping, begun, go_on = engine(), threading.Event(), threading.Event()
     hidden = keeping.backbone.hidden
 
@@ -154,10 +154,10 @@ def test_a_batch_that_was_given_up_keeps_nothing(agent, engine, monkeypatch):
         await asyncio.to_thread(begun.wait, 60)
         asked.cancel()
         await asyncio.wait([asked])
+        go_on.set()
 
-    asyncio.run(given_up())
-    go_on.set()
-    keeping.close()  # waits for the batch
+    asyncio.run(given_up())  # waits for the batch
+    keeping.close()
     assert len(keeping._turns) == 0
 
 
