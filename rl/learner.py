@@ -30,7 +30,7 @@ from saccade.rl.backward import LossOf, accumulate
 from saccade.rl.batch import LOGITS_BYTES, Batching, MicroBatch, Row, batches, by_episode, read, score, states
 from saccade.rl.critic import Critic, CriticConfig, explained_variance
 from saccade.rl.kl import KLConfig, KLController
-from saccade.rl.losses import DIVERGENCES, Clip, k3, make_loss, token_weights
+from saccade.rl.losses import DIVERGENCES, LOG_RATIO_LIMIT, Clip, k3, make_loss, token_weights
 from saccade.rl.mismatch import CorrectionConfig, importance
 from saccade.rl.optimizers import Optimizer, check_optimizer
 from saccade.rl.prepare import check_precision, prepare
@@ -379,7 +379,7 @@ class Learner:
             # On the first pass over fresh rollouts these compare the sampler with the learner.
             "mismatch/kl": (k3(batch.sampled, logprobs.detach()) * weights).sum(),
             "mismatch/max": gap.abs().max(),
-            "mismatch/ess_inverse": (weights * (2 * gap).exp()).sum(),
+            "mismatch/ess_inverse": (weights * (2 * gap.clamp(max=LOG_RATIO_LIMIT)).exp()).sum(),
         }
         if batch.importance is not None:
             metrics["mismatch/importance"] = (batch.importance * weights).sum()

@@ -111,6 +111,20 @@ def test_a_batch_of_which_nothing_is_left_changes_nothing(learner, trajectories)
     assert all(torch.equal(before[name], p) for name, p in subject.parameters.items()) and subject.steps == 0
 
 
+def test_a_token_that_was_all_but_impossible_leaves_the_metrics_finite(learner, trajectories):
+    """Its ratio counts as exp(20), as in every loss: exp(2 x 45) is beyond float32, and 0 times that is no number."""
+    rows = rows_of(trajectories)
+    count = sum(row.tokens for row in rows)
+    odd = rows[0].sample.logprobs.copy()
+    odd[rows[0].prefix] -= 100
+    rows[0] = replace(rows[0], sample=replace(rows[0].sample, logprobs=odd))
+    kept = learner(learning_rate=1e-12).step(rows)["mismatch/ess_inverse"]
+    assert kept == pytest.approx(np.exp(40) / count, rel=1e-3)
+    masked = learner(learning_rate=1e-12, correction=CorrectionConfig("mask")).step(rows)
+    assert masked["mismatch/ess_inverse"] == pytest.approx(1, rel=1e-3)
+    assert masked["mismatch/masked"] == pytest.approx(1 / count)
+
+
 def test_the_divergence_is_weighed_as_its_control_says(learner, trajectories):
     rows = rows_of(trajectories)
     kl = KLConfig(control="adaptive", target=1e9, horizon=10 * len(rows), reference="average", decay=0.5)
