@@ -1,7 +1,7 @@
 """Runs many episodes at once, each at its own pace; evaluation and training both use it.
 
     runner = Runner(agent, RunnerConfig(concurrency=16))
-    trajectories = runner.run([Job(task, sample) for task in tasks for sample in range(8)], run_seed=0)
+    trajectories = runner.run([Job(task, sample) for task in tasks for sample in range(8)], seed=0)
 
 Every slot owns its environments and one thread, so environments that are bound to a thread work unchanged; those that
 keep a core busy live in a few processes instead (`affinity`), and the slot's thread waits for them. There is no turn
@@ -25,24 +25,21 @@ from typing import Any, TypeVar
 
 import gymnasium as gym
 
-from saccade.agents.actor import Actor, Conversation
+from saccade.agents.actor import Actor
 from saccade.agents.engines.base import ContextFull, StopReason
-from saccade.agents.formats import Reply
 from saccade.agents.policies import DemoPolicy, EnginePolicy, Policy, RandomPolicy
-from saccade.agents.thoughts import KEY, ThoughtCheck
+from saccade.agents.record import Record
+from saccade.agents.thoughts import ThoughtCheck
 from saccade.agents.trajectory import Trajectory
 from saccade.agents.worker import Worker, end
 from saccade.agents.worlds import RemoteWorld, WorldProcesses, cores, lives_apart
-from saccade.envs import turns
-from saccade.envs.episode import Cause, Episode, Step
+from saccade.envs.episode import Cause
 from saccade.envs.errors import ConfigError, MediaError, WorldFailure
 from saccade.envs.observation import Observation
 from saccade.envs.task import TaskSpec, prefetch
 
 R = TypeVar("R")
 _LOG = logging.getLogger(__name__)
-NO_STEP: tuple[Any, float, bool, bool, dict[str, Any]] = (None, 0.0, False, True, {})
-"""What a turn that never reached the world came to."""
 Progress = Callable[[Trajectory], None]
 
 
@@ -202,7 +199,7 @@ class Runner:
 
     async def _episode(self, slot: _Slot, job: Job, scope: str, seed: int, label: str) -> Trajectory:
         key = job.key(scope)
-        record = _Record(key, job, job.episode_id(scope, label), self.show_final)
+        record = Record(key, job, job.episode_id(scope, label), self.show_final)
         try:
             env = await slot.environment(job.task)
             _, info = await slot.call(lambda: env.reset(seed=job.task.seed))
@@ -274,73 +271,6 @@ class Runner:
         if self.policy == "random":
             return RandomPolicy(env, slot.call)
         return EnginePolicy()
-
-
-class _Record:
-    """Collects the steps of one episode."""
-
-    def __init__(self, key: str, job: Job, id: str, show_final: bool) -> None:
-        self.key = key
-        self.job = job
-        self.id = id
-        self.show_final = show_final
-        self.session: Conversation[Any, Any] | None = None
-        self.steps: list[Step] = []
-        self.well_formed: list[bool] = []
-        self.thoughts_right: list[bool | None] = []
-
-    def turn(self, view: Observation, raw: str, reply: Reply, outcome: Any, state_key: str, seconds: float) -> None:
-        _, reward, terminated, truncated, info = outcome or NO_STEP
-        self.well_formed.append(reply.well_formed)
-        self.steps.append(
-            Step(
-                index=len(self.steps),
-                observation=view,
-                reply=raw,
-                thought=reply.thought,
-                action=reply.action if outcome else None,
-                action_error=info.get("action_error"),
-                reward=float(reward),
-                reward_terms=info.get("reward_terms", {}),
-                terminated=terminated,
-                truncated=truncated,
-                state_key=state_key,
-                seconds=seconds,
-            )
-        )
-
-    def end(
-        self,
-        cause: Cause,
-        final: Observation | None,
-        success: bool = False,
-        failure: str | None = None,
-        info: dict[str, Any] | None = None,
-    ) -> Trajectory:
-        job = self.job
-        compared = any(right is not None for right in self.thoughts_right)
-        episode = Episode(
-            id=self.id,
-            task=job.task,
-            instructions=self.session.system if self.session else "",
-            steps=tuple(self.steps),
-            final=final,
-            cause=cause,
-            success=success,
-            group=job.group or job.task.key,
-            failure=failure,
-            info=(info or {}) | ({KEY: self.thoughts_right} if compared else {}) | self._turns(),
-        )
-        if self.show_final and self.session and final is not None and episode.rule.bootstrapped:
-            with suppress(MediaError):  # what cannot be shown has no value, as what does not fit
-                self.session.show_final(final)
-        samples, usage = (self.session.samples(), tuple(self.session.usage)) if self.session else ((), ())
-        return Trajectory(episode, samples, self.key, tuple(self.well_formed), usage)
-
-    def _turns(self) -> dict[str, int]:
-        """What a replay must know to execute actions that are whole turns."""
-        agent = self.session.agent if self.session else None
-        return {turns.KEY: agent.config.actions_per_turn} if agent and agent.format.strict else {}
 
 
 class _Slot:
