@@ -34,12 +34,13 @@ from saccade.agents.trajectory import Trajectory
 from saccade.agents.worker import Worker, end
 from saccade.agents.worlds import RemoteWorld, WorldProcesses, cores, lives_apart
 from saccade.envs.episode import Cause
-from saccade.envs.errors import ConfigError, MediaError, WorldFailure
+from saccade.envs.errors import ConfigError, MediaError, WorldFailure, near
 from saccade.envs.observation import Observation
 from saccade.envs.task import TaskSpec, prefetch
 
 R = TypeVar("R")
 _LOG = logging.getLogger(__name__)
+_CAUSES = [cause.value for cause in Cause]
 Progress = Callable[[Trajectory], None]
 
 
@@ -260,10 +261,13 @@ class Runner:
             record.turn(view, session.raw, reply, outcome, state_key, time.perf_counter() - started)
             state_key = info.get("state_key", "")
             if terminated or truncated:
+                final: Observation = env.get_wrapper_attr("view")
+                said = info.get("cause") or (Cause.FAILED if terminated else Cause.HORIZON)
+                if said not in _CAUSES:
+                    return record.end(Cause.INFRA, final, failure=_describe(_unknown(said)))
                 captions = getattr(policy, "captions", None)
-                cause = Cause(info.get("cause") or (Cause.FAILED if terminated else Cause.HORIZON))
                 extra = {"captions": captions} if captions else {}
-                return record.end(cause, env.get_wrapper_attr("view"), success=bool(info.get("success")), info=extra)
+                return record.end(Cause(said), final, success=bool(info.get("success")), info=extra)
 
     def _policy(self, env: gym.Env[Any, Any], slot: _Slot) -> Policy:
         if self.policy == "demo":
@@ -323,6 +327,12 @@ class _Slot:
 def _seed(run_seed: int, key: str, turn: int) -> int:
     """64-bit name of the random numbers of one reply."""
     return int.from_bytes(hashlib.sha256(f"{run_seed}|{key}|{turn}".encode()).digest()[:8], "little")
+
+
+def _unknown(cause: object) -> WorldFailure:
+    return WorldFailure(
+        f"info['cause'] must be one of saccade.envs.episode.Cause, got {cause!r}; {near(str(cause), _CAUSES, 'causes')}"
+    )
 
 
 def _describe(failure: BaseException) -> str:
