@@ -10,6 +10,7 @@ import time
 import pytest
 
 from saccade.agents.runner import Job, Runner, RunnerConfig
+from saccade.agents.world_host import Host
 from saccade.agents.worlds import RemoteWorld, WorldProcesses, lives_apart
 from saccade.envs.episode import Cause
 from saccade.envs.errors import ActionError, ConfigError, ResetNeeded, WorldFailure
@@ -143,6 +144,18 @@ def test_a_remote_world_is_like_the_world_itself(processes):
         remote.step(3)
     remote.close()
     world.close()
+
+
+def test_a_process_keeps_no_demonstration_of_an_episode_that_is_over():
+    host = Host()
+    world = host.make("trouble", task())
+    host.reset(world, 0)
+    demo = host.demo(world)
+    assert host.show(world, demo) and host._demos[world]
+    while not any(host.step(world, "say(-1)")[2:4]):
+        pass
+    assert not host._demos[world] and host.show(world, demo) is None
+    host.close(world)
 
 
 def test_wrappers_work_around_it(agent):
