@@ -5,8 +5,8 @@
     write_card("card", "digits", rows, tasks=256, seed=0)    # card.json and card.md
 
 A policy that needs its pictures falls to chance when they are blank; one that needs its goal falls when that is hidden;
-one that needs only the colour of what is named does not fall when shapes are taken from the goal. Equal models, tasks
-and seeds give equal bytes on one machine.
+one that needs only the colour of what is named does not fall when shapes are taken from the goal. Equal models, tasks,
+seeds and concurrency give equal bytes on one machine.
 """
 
 from __future__ import annotations
@@ -76,7 +76,7 @@ def score_card(
         envs: environments, written `saccade/Shapes-v0?level=2`.
         tasks: how many of each; `colour only` takes those whose goal names a shape.
         seed: of the sampling.
-        concurrency: episodes in flight; it changes no number.
+        concurrency: episodes in flight; no random number rests on it, but which replies are computed together does.
         progress: called after each condition of each environment.
 
     Raises:

@@ -196,7 +196,7 @@ class Card:
     seed: int = 0
     """Of the sampling."""
     concurrency: int = 16
-    """Episodes in flight; it changes no number."""
+    """Episodes in flight; replies keep their random numbers, whatever it is."""
     out: str = "card"
     """Where to write, without an ending: `card` becomes `card.json` and `card.md`."""
     name: str = ""
