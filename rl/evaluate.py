@@ -1,7 +1,7 @@
 """The work behind `saccade eval`: any agent on any environments, with intervals, costs and a replay.
 
 Each environment is played by every way of drawing replies (`greedy`, `sampled`, ...). With `--store` an evaluation can
-be killed at any moment and resumed: it plays what is missing, and ends with the same results.
+be killed at any moment and resumed: it plays what is missing, with the random numbers that it would have had.
 """
 
 from __future__ import annotations
@@ -37,6 +37,8 @@ if TYPE_CHECKING:
     from saccade.rl.commands import Eval
 
 M = TypeVar("M", bound=Manner)
+DECISIVE: Mapping[str, Sequence[str]] = {"api": ("options",), "vllm": ("dtype", "forced_format", "options")}
+"""What of an engine's settings decides its replies."""
 
 
 @dataclass(frozen=True)
@@ -70,7 +72,7 @@ def evaluate_command(command: Eval, console: Console) -> int:
     chat = agent.chat if isinstance(agent, Agent) else None
     with ExitStack() as stack:
         stack.callback(agent.engine.close)
-        settings = _settings(command, agent.config, view)
+        settings = evaluation_settings(command, agent.config, view)
         store = stack.enter_context(EvalStore.open(command.store, f"eval-{command.seed}", settings, command.resume))
         bar = stack.enter_context(Progress(console=console, transient=True))
         for way in ways:
@@ -196,10 +198,11 @@ def _jobs(command: Eval, source: TaskSource, way: Way) -> list[Job]:
     return evaluation_jobs(source, command.tasks, split, samples=way.samples)
 
 
-def _settings(command: Eval, agent: AgentConfig, view: str) -> dict[str, Any]:
-    """What decides an episode, its task apart."""
+def evaluation_settings(command: Eval, agent: AgentConfig, view: str) -> dict[str, Any]:
+    """What decides an episode, its task apart, as plain JSON values."""
     asked = {"model": command.model, "policy": command.policy, "engine": command.engine, "seed": command.seed}
-    extra = {"api.options": command.api.options} if command.engine == "api" else {}
+    decisive = DECISIVE.get(command.engine, ())
+    extra = {f"{command.engine}.{name}": getattr(getattr(command, command.engine), name) for name in decisive}
     return asked | {"view": view} | extra | {f"agent.{name}": value for name, value in asdict(agent).items()}
 
 
