@@ -38,6 +38,7 @@ from saccade.agents.load import load_model, save_agent_config
 from saccade.agents.runner import Runner, RunnerConfig
 from saccade.agents.tiny import TinyConfig, build_tiny
 from saccade.envs.errors import ConfigError
+from saccade.envs.replay.files import write_atomically
 from saccade.envs.task import TaskSource
 from saccade.rl.batch import Row
 from saccade.rl.checkpoint import CheckpointFolder
@@ -45,7 +46,6 @@ from saccade.rl.learner import Learner, LearnerConfig
 from saccade.rl.lessons import Tutor
 from saccade.rl.ranks import Ranks, in_ranks
 from saccade.rl.tiny_start import TINY_AGENT, corpus
-from saccade.rl.trainer import write_json
 
 Report = Callable[[int, dict[str, float]], None]
 
@@ -221,7 +221,8 @@ def _claim(out: Path, config: PretrainConfig, resume: bool) -> None:
     file = out / "recipe.json"
     if not out.exists():
         out.mkdir(parents=True)
-        write_json(file, {"run_id": config.run_id} | dataclasses.asdict(config))
+        facts = {"run_id": config.run_id} | dataclasses.asdict(config)
+        write_atomically(file, [json.dumps(facts, indent=1).encode()])
         return
     if not resume:
         raise ConfigError(f"{out} holds a run already: go on with resume, or choose another folder")
@@ -314,9 +315,7 @@ class Curve:
     def __init__(self, path: Path, steps: int) -> None:
         self.path = path
         kept = [line for line in read_curve(path) if line["step"] <= steps] if path.exists() else []
-        scratch = path.with_suffix(".partial")
-        scratch.write_text("".join(json.dumps(line) + "\n" for line in kept))
-        scratch.replace(path)
+        write_atomically(path, (json.dumps(line).encode() + b"\n" for line in kept))
 
     def add(self, step: int, metrics: dict[str, float]) -> None:
         """Append one step."""
