@@ -12,7 +12,7 @@ from typing import Any
 import tyro
 from rich.console import Console
 
-from saccade.envs.errors import SaccadeError
+from saccade.envs.errors import SaccadeError, near
 from saccade.rl.commands import CONSOLE, Card, Doctor, Envs, Eval, Play, Replay, Tiny, Train, escape_markup
 
 COMMANDS: dict[str, tuple[type[Any], Callable[[Any], int]]] = {
@@ -69,8 +69,6 @@ def _with_saved_agent(cls: type[Any], args: Sequence[str]) -> type[Any]:
 
 
 def _usage(args: Sequence[str]) -> int:
-    from saccade.envs.errors import near
-
     for name, (cls, _) in COMMANDS.items():
         CONSOLE.print(f"saccade {name:8}{(cls.__doc__ or '').splitlines()[0]}", highlight=False)
     CONSOLE.print("saccade COMMAND --help explains one.", highlight=False)
