@@ -183,7 +183,7 @@ def imitate(study: Study, start: str, seed: int, seconds: float) -> dict[str, Ev
     from saccade.rl.learner import Learner
     from saccade.rl.lessons import Tutor
 
-    agent = make_agent(start, "engine", None)
+    agent = make_agent(start)
     config = replace(study.learner, kl_coef=0.0, critic=CriticConfig())
     learner = Learner(agent.engine.backbone, agent.chat, config, study.updates)
     tutor, rng = Tutor(agent), np.random.default_rng([seed, 4])
@@ -211,7 +211,7 @@ def score(
     """Success on the held-out tasks that belong to a seed."""
     from saccade.rl.evaluate import make_agent
 
-    agent = make_agent(model, "engine", temperature)
+    agent = make_agent(model, temperature=temperature)
     found = _score(agent, env, seed, tasks, view)
     agent.engine.close()
     return found

@@ -87,7 +87,7 @@ def score_card(
     sources = [TaskSource.parse(text) for text in envs]
     for source in sources:
         source.check()
-    agent = make_agent(model, "engine", None)
+    agent = make_agent(model)
     with ExitStack() as stack:
         stack.callback(agent.engine.close)
         runners = {name: _runner(agent, name, concurrency) for name in CONDITIONS}

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from rich.console import Console
-from rich.progress import Progress
+from rich.progress import Progress, TaskID
 
 from saccade.agents.agent import Agent, AgentConfig, Manner
 from saccade.agents.engines.api import APIEngine
@@ -26,7 +26,9 @@ from saccade.agents.evaluation import SCOPE, Evaluation, evaluation_jobs
 from saccade.agents.load import load_chat, load_model, model_place, saved_agent_config
 from saccade.agents.messages import MessageAgent
 from saccade.agents.runner import Job, Runner, RunnerConfig
+from saccade.agents.trajectory import Trajectory
 from saccade.agents.usage import Prices, Usage
+from saccade.envs.episode import Episode
 from saccade.envs.errors import ConfigError
 from saccade.envs.task import Split, TaskSource, check_split
 from saccade.envs.wrappers import named_view
@@ -84,7 +86,7 @@ def evaluate_command(command: Eval, console: Console) -> int:
                 missing = [job for job in jobs if job.episode_id(SCOPE, way.name) not in store.finished]
                 task = bar.add_task(f"{name}, {way.name}", total=len(jobs), completed=len(jobs) - len(missing))
 
-                def done(_: int, trajectory: Any, task: Any = task) -> None:
+                def done(_: int, trajectory: Trajectory, task: TaskID = task) -> None:
                     store.add(trajectory, chat)
                     bar.advance(task)
 
@@ -140,13 +142,13 @@ def make_actor(command: Eval) -> Agent | MessageAgent:
     if command.engine == "api" and command.policy == "engine" and command.model is not None:
         config = command.agent or saved_agent_config(command.model)
         return MessageAgent(APIEngine(command.model, command.api), config)
-    return make_agent(command.model, command.policy, None, command.engine, command.vllm, command.agent)
+    return make_agent(command.model, command.policy, engine=command.engine, vllm=command.vllm, config=command.agent)
 
 
 def make_agent(
     model: str | None,
-    policy: str,
-    temperature: float | None,
+    policy: str = "engine",
+    temperature: float | None = None,
     engine: str = "transformers",
     vllm: VLLMEngineConfig | None = None,
     config: AgentConfig | None = None,
@@ -236,7 +238,7 @@ def _turns(found: Evaluation) -> float:
 
 def _by_task(found: Evaluation) -> list[dict[str, Any]]:
     """Each task: its seed, how many valid tries it had and how many succeeded, and how all of them ended."""
-    tasks: dict[int, list[Any]] = {}
+    tasks: dict[int, list[Episode]] = {}
     for episode in found.episodes:
         tasks.setdefault(episode.task.seed, []).append(episode)
     return [

@@ -199,7 +199,7 @@ import grid_walk
 from saccade.agents.runner import Job, Runner, RunnerConfig
 from saccade.envs.task import TaskSource
 from saccade.rl.evaluate import make_agent
-agent = make_agent({str(taught_path)!r}, "engine", None)
+agent = make_agent({str(taught_path)!r})
 act = grid_walk.GridWalk.act
 grid_walk.GridWalk.act = lambda self, call: (time.sleep(0.2), act(self, call))[1]
 threading.Timer(1.0, lambda: os.kill(os.getpid(), signal.SIGINT)).start()
