@@ -40,6 +40,8 @@ from saccade.envs.task import TaskSpec, prefetch
 
 R = TypeVar("R")
 _LOG = logging.getLogger(__name__)
+POLICIES = ("engine", "demo", "random")
+"""Who answers a prompt."""
 _CAUSES = [cause.value for cause in Cause]
 Progress = Callable[[Trajectory], None]
 
@@ -107,8 +109,8 @@ class Runner:
         wrap: Callable[[gym.Env[Any, Any]], gym.Env[Any, Any]] | None = None,
         show_final: bool = False,
     ) -> None:
-        if policy not in ("engine", "demo", "random"):
-            raise ConfigError(f"policy must be engine, demo or random, got {policy!r}")
+        if policy not in POLICIES:
+            raise ConfigError(f"unknown policy {policy!r}; {near(policy, POLICIES, 'policies')}")
         self.agent = agent
         self.config = config or RunnerConfig()
         self.policy = policy

@@ -30,7 +30,10 @@ CONSOLE = make_console()
 
 def _read_weights(words: list[str]) -> dict[str, float]:
     pairs = [pair.partition("=") for pair in words[0].split(",")]
-    return {name: float(value) for name, _, value in pairs}
+    try:
+        return {name: float(value) for name, _, value in pairs}
+    except ValueError as error:
+        raise ValueError(f"rewards are written as task=1,brevity=0.1, got {words[0]!r}") from error
 
 
 REWARD_WEIGHTS = tyro.constructors.PrimitiveConstructorSpec(

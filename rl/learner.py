@@ -92,16 +92,16 @@ class LearnerConfig:
     """Largest matrix of logits; more action tokens are projected in chunks, and again in the backward pass."""
 
     def __post_init__(self) -> None:
-        if not self.learning_rate > 0:
-            raise ConfigError(f"learning_rate must be > 0, got {self.learning_rate}")
+        for name in ("learning_rate", "max_grad_norm"):
+            if not getattr(self, name) > 0:
+                raise ConfigError(f"{name} must be > 0, got {getattr(self, name)}")
+        for name in ("passes", "logits_bytes"):
+            if getattr(self, name) < 1:
+                raise ConfigError(f"{name} must be >= 1, got {getattr(self, name)}")
         check_optimizer(self.optimizer)
-        if self.passes < 1:
-            raise ConfigError(f"passes must be >= 1, got {self.passes}")
         if self.kl_coef < 0 or self.entropy_coef < 0:
-            raise ConfigError("kl_coef and entropy_coef must be >= 0")
+            raise ConfigError(f"kl_coef and entropy_coef must be >= 0, got {self.kl_coef} and {self.entropy_coef}")
         KLController(self.kl, self.kl_coef)
-        if self.logits_bytes < 1:
-            raise ConfigError(f"logits_bytes must be >= 1, got {self.logits_bytes}")
         Batching(self.micro_batch_tokens, self.packing)
         make_loss(self.loss)
         token_weights([1], self.aggregation, self.constant_length)

@@ -234,7 +234,17 @@ def test_the_learning_rate_warms_up_and_falls(learner):
     assert rates[1:] == sorted(rates[1:], reverse=True)
 
 
-@pytest.mark.parametrize("bad", [{"learning_rate": 0}, {"kl_coef": -1}, {"loss": "none"}, {"aggregation": "sum"}])
-def test_bad_settings_are_refused(bad):
-    with pytest.raises(ConfigError):
+@pytest.mark.parametrize(
+    ("bad", "message"),
+    [
+        ({"learning_rate": 0}, "learning_rate must be > 0, got 0"),
+        ({"max_grad_norm": 0}, "max_grad_norm must be > 0, got 0"),
+        ({"passes": 0}, "passes must be >= 1, got 0"),
+        ({"kl_coef": -1}, "must be >= 0, got -1 and 0.0"),
+        ({"loss": "none"}, "unknown loss"),
+        ({"aggregation": "sum"}, "unknown aggregation"),
+    ],
+)
+def test_bad_settings_are_refused(bad, message):
+    with pytest.raises(ConfigError, match=message):
         LearnerConfig(**bad)
