@@ -11,7 +11,7 @@ import pytest
 
 from saccade.agents.runner import Job, Runner, RunnerConfig
 from saccade.agents.world_host import Host
-from saccade.agents.worlds import RemoteWorld, WorldProcesses, lives_apart
+from saccade.agents.worlds import WorldProcesses, lives_apart
 from saccade.envs.episode import Cause
 from saccade.envs.errors import ActionError, ConfigError, ResetNeeded, WorldFailure
 from saccade.envs.task import TaskSource, TaskSpec
@@ -280,12 +280,17 @@ def test_the_host_loads_no_model_library():
     assert done.stdout == "False False\n"
 
 
-def test_a_hundred_worlds_do_not_pile_up(processes):
+def test_worlds_that_are_closed_do_not_pile_up(processes):
+    host = Host()
     for _ in range(3):
-        world = processes.make(0, task())
-        world.close()
-        world.close()
-    assert isinstance(processes.make(0, task()), RemoteWorld)
+        world = host.make("trouble", task())
+        host.reset(world, 0)
+        host.close(world)
+        host.close(world)
+    assert not host._worlds and not host._demos
+    remote = processes.make(0, task())
+    remote.close()
+    remote.close()
 
 
 def _runs(pid):
