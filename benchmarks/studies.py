@@ -12,8 +12,6 @@ paired by task. Runs go on where they were stopped, two at a time.
 from __future__ import annotations
 
 import json
-import os
-import subprocess
 import sys
 import time
 from collections.abc import Mapping, Sequence
@@ -23,6 +21,7 @@ from pathlib import Path
 from typing import Any
 
 from page import markdown_table, write_section
+from side_by_side import side_by_side
 
 from saccade.agents.evaluation import Evaluation, Interval, evaluate, over_seeds, paired_difference
 from saccade.agents.runner import Runner, RunnerConfig
@@ -232,29 +231,14 @@ def _thoughts(evaluation: Evaluation) -> float | None:
 
 
 def _run_missing(studies: Mapping[str, Study], args: StudyArguments, script: str) -> bool:
-    """Run what is missing, two at a time; whether all succeeded."""
-    waiting = [
+    """Run what is missing; whether all succeeded."""
+    missing = [
         f"{name}/{seed}"
         for seed in args.seeds
         for name in studies
         if not (run_folder(args, name, seed) / "result.json").exists()
     ]
-    running: list[tuple[str, float, subprocess.Popen[bytes]]] = []
-    good = True
-    while waiting or running:
-        while waiting and len(running) < 2:
-            name = waiting.pop(0)
-            command = [sys.executable, script, "--run", name, "--out", args.out]
-            process = subprocess.Popen(command, env=os.environ | {"OMP_NUM_THREADS": "1"})
-            running.append((name, time.perf_counter(), process))
-        for name, started, process in list(running):
-            if process.poll() is not None:
-                running.remove((name, started, process))
-                good = good and process.returncode == 0
-                said = "done" if process.returncode == 0 else "failed"
-                print(f"{name}: {said} after {time.perf_counter() - started:.0f} s", flush=True)
-        time.sleep(0.5)
-    return good
+    return side_by_side({name: [sys.executable, script, "--run", name, "--out", args.out] for name in missing})
 
 
 Pair = tuple[Mapping[str, bool], Mapping[str, bool]]

@@ -12,10 +12,7 @@ from __future__ import annotations
 
 import itertools
 import json
-import os
-import subprocess
 import sys
-import time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -24,6 +21,7 @@ import gymnasium as gym
 import numpy as np
 import tyro
 from page import markdown_table, write_section
+from side_by_side import side_by_side
 
 from saccade.agents.evaluation import over_seeds
 from saccade.envs.actions import ActionSet, Param, verb
@@ -189,20 +187,9 @@ def train(condition: Condition, seed: int, start: Path, folder: Path) -> None:
 
 
 def run_all(names: list[str], args: Arguments) -> bool:
-    """Run what is missing, two at a time."""
-    running: list[subprocess.Popen[bytes]] = []
-    here = str(Path(__file__).parent)
-    good = True
-    while names or running:
-        while names and len(running) < 2:
-            command = [sys.executable, __file__, "--run", names.pop(0), "--out", args.out]
-            environment = os.environ | {"OMP_NUM_THREADS": "1", "PYTHONPATH": here}
-            running.append(subprocess.Popen(command, env=environment))
-        for process in [each for each in running if each.poll() is not None]:
-            running.remove(process)
-            good = good and process.returncode == 0
-        time.sleep(0.3)
-    return good
+    """Run what is missing; whether all succeeded."""
+    commands = {name: [sys.executable, __file__, "--run", name, "--out", args.out] for name in names}
+    return side_by_side(commands, PYTHONPATH=str(Path(__file__).parent))
 
 
 def main(args: Arguments) -> int:
