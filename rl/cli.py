@@ -36,7 +36,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         command = parse(args)
         return COMMANDS[args[0]][1](command)
     except KeyboardInterrupt:
-        Console(stderr=True).print("interrupted; the same command with --resume goes on from what is stored")
+        resumable = any(field.name == "resume" for field in dataclasses.fields(COMMANDS[args[0]][0]))
+        hint = "; the same command with --resume goes on from what is stored" if resumable else ""
+        Console(stderr=True).print(f"interrupted{hint}", highlight=False, soft_wrap=True)
         return 130
     except SaccadeError as error:
         if os.environ.get("SACCADE_TRACEBACK"):

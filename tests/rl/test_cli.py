@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from saccade.rl.cli import main
+from saccade.rl.cli import COMMANDS, main
 
 ROOT = Path(__file__).parents[2]
 
@@ -172,6 +172,20 @@ def test_a_card_is_written_by_command_line(capsys, taught_path, tmp_path):
         assert sorted(path.name for path in out.parent.iterdir()) == ["card.json", "card.md"]
         written = out.read_text()
         assert f"Success of {name} on 4 tasks" in written and str(taught_path.parent) not in written
+
+
+@pytest.mark.parametrize(
+    ("arguments", "goes_on"),
+    [(["train", "--model", "m", "--envs", "x-v0"], True), (["card", "m", "--envs", "x-v0"], False)],
+)
+def test_an_interrupted_command_says_how_to_go_on_where_it_can(capsys, monkeypatch, arguments, goes_on):
+    def interrupt(command):
+        raise KeyboardInterrupt
+
+    cls, _ = COMMANDS[arguments[0]]
+    monkeypatch.setitem(COMMANDS, arguments[0], (cls, interrupt))
+    status, text = run(capsys, *arguments)
+    assert status == 130 and text.startswith("interrupted") and ("--resume" in text) == goes_on
 
 
 def test_the_console_script_runs():
