@@ -33,11 +33,11 @@ class MetricLog:
             raise StoreError(f"cannot write {self.path}: {error}; free space or choose another run folder") from error
         self._board = SummaryWriter(str(folder / "tensorboard"), purge_step=resume_at)
 
-    def write(self, update: int, metrics: Mapping[str, float], **extra: Any) -> None:
+    def write(self, update: int, metrics: Mapping[str, float]) -> None:
         """Log the metrics of one update; numbers that are not finite become null."""
         plain = {name: value if math.isfinite(value) else None for name, value in metrics.items()}
         try:
-            self._file.write(json.dumps({"update": update, **plain, **extra}) + "\n")
+            self._file.write(json.dumps({"update": update} | plain) + "\n")
             self._file.flush()
         except OSError as error:
             raise StoreError(f"cannot write {self.path}: {error}; free space, then resume the run") from error
