@@ -20,8 +20,10 @@ from side_by_side import side_by_side
 
 from saccade.agents.agent import AgentConfig
 from saccade.agents.tiny import TinyConfig
+from saccade.rl.courses import Course
+from saccade.rl.curve import read_curve
 from saccade.rl.display import make_console, table
-from saccade.rl.pretrain import Course, PretrainConfig, pretrain, read_curve
+from saccade.rl.pretrain import PretrainConfig, pretrain
 
 CLICK, SHAPES, DIGITS = "saccade/ClickTarget-v0", "saccade/Shapes-v0", "saccade/Digits-v0"
 STEPS = 800
