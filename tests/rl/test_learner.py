@@ -4,19 +4,15 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
+from made_up import rows_of
 
 from saccade.envs.errors import ConfigError
-from saccade.rl.batch import Row, collate, cut, score
+from saccade.rl.batch import collate, cut, score
 from saccade.rl.critic import CriticConfig
 from saccade.rl.kl import KLConfig
 from saccade.rl.learner import LearnerConfig
 from saccade.rl.looks import Looks
 from saccade.rl.mismatch import CorrectionConfig
-
-
-def rows_of(trajectories, seed=0):
-    rng = np.random.default_rng(seed)
-    return [Row(s, rng.normal(size=int(s.action_mask.sum()))) for each in trajectories for s in each.samples]
 
 
 def gradient(learner):

@@ -5,6 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
+from made_up import rows_of
 
 from saccade.agents.modality import name_of
 from saccade.agents.runner import Job, Runner, RunnerConfig
@@ -14,7 +15,7 @@ from saccade.envs.replay import ReplayStore
 from saccade.envs.replay.verify import verify
 from saccade.envs.replay.viewer import write_html
 from saccade.envs.task import TaskSource
-from saccade.rl.batch import Row, collate
+from saccade.rl.batch import collate
 from saccade.rl.learner import Learner, LearnerConfig
 from saccade.rl.probes import blank, image_effect, mismatch
 
@@ -39,11 +40,6 @@ def run(agent, source, policy="engine", tasks=4, samples=2):
     done = runner.run([Job(source.task(seed), sample) for seed in range(tasks) for sample in range(samples)])
     runner.close()
     return done
-
-
-def rows_of(trajectories, seed=0):
-    rng = np.random.default_rng(seed)
-    return [Row(s, rng.normal(size=int(s.action_mask.sum()))) for each in trajectories for s in each.samples]
 
 
 def other(medium):

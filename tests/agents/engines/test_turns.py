@@ -6,6 +6,7 @@ import threading
 import numpy as np
 import pytest
 import torch
+from made_up import say_little
 
 from saccade.agents.agent import Agent
 from saccade.agents.engines.base import SamplingParams
@@ -114,8 +115,7 @@ def test_without_the_drop_old_keys_would_serve(agent, engine):
 
 def test_episodes_are_equal_and_nothing_is_kept_behind_them(agent, engine, walk):
     """A learner that reads the whole episode finds the log-probabilities of every turn."""
-    few = {agent.chat.stop, *agent.chat.encode("z")}  # replies end soon, so episodes go on
-    agent.chat.banned = tuple(sorted(set(range(agent.chat.vocabulary)) - few))
+    say_little(agent.chat, "z")
     jobs = [Job(walk.task(seed), sample) for seed in range(2) for sample in range(2)]
     keeping = engine()
     found = []
