@@ -22,10 +22,10 @@ from rich.console import Console
 from rich.progress import Progress
 
 from saccade.agents.agent import Agent
+from saccade.agents.context import goal_of
 from saccade.agents.evaluation import Evaluation, Interval
 from saccade.agents.runner import Job, Runner, RunnerConfig
 from saccade.envs.errors import ConfigError
-from saccade.envs.observation import Observation, Text
 from saccade.envs.task import Split, TaskSource, TaskSpec
 from saccade.envs.wrappers import named_view, names_shape
 from saccade.rl.display import table
@@ -169,14 +169,10 @@ def _row(
         scores[name] = found.success if wanted else None
         if name == "greedy":
             thoughts = found.thoughts
-            with_shape = [episode.task for episode in found.valid if names_shape(_goal(episode.steps[0].observation))]
+            goals = [(episode.task, goal_of(episode.steps[0].observation)) for episode in found.valid]
+            with_shape = [task for task, goal in goals if goal and names_shape(goal.text)]
         progress()
     return CardRow(str(source), scores | {THOUGHTS: thoughts})
-
-
-def _goal(observation: Observation) -> str:
-    """The first text of an episode."""
-    return next((part.text for part in observation.parts if isinstance(part, Text)), "")
 
 
 def _cells(row: CardRow, tasks: int) -> list[str]:
