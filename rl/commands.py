@@ -149,7 +149,7 @@ class Eval:
     """Tasks of each environment."""
     samples: int = 1
     """Tries of each task where replies are sampled: with several, pass@k is estimated."""
-    split: str = "test"
+    split: Split = "test"
     """`test` is held out from training."""
     greedy: bool = False
     """Only take the likeliest tokens; by default a model is evaluated greedy, and sampled at its own temperature."""

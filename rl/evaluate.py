@@ -30,7 +30,7 @@ from saccade.agents.trajectory import Trajectory
 from saccade.agents.usage import Prices, Usage
 from saccade.envs.episode import Episode
 from saccade.envs.errors import ConfigError
-from saccade.envs.task import Split, TaskSource, check_split
+from saccade.envs.task import TaskSource
 from saccade.envs.wrappers import named_view
 from saccade.rl.display import share, table
 from saccade.rl.eval_store import RESULTS, EvalStore
@@ -60,7 +60,6 @@ class Way:
 
 def evaluate_command(command: Eval, console: Console) -> int:
     """Evaluate, print a table, write results and a replay where asked."""
-    check_split(command.split)
     sources = [TaskSource.parse(text) for text in command.envs]
     for source in sources:
         source.check()
@@ -69,7 +68,11 @@ def evaluate_command(command: Eval, console: Console) -> int:
     view = "blank" if command.blind else command.view
     wrap = named_view(view)
     ways = _ways(command)
-    plan = {(str(source), way): _jobs(command, source, way) for source in sources for way in ways}
+    plan = {
+        (str(source), way): evaluation_jobs(source, command.tasks, command.split, samples=way.samples)
+        for source in sources
+        for way in ways
+    }
     agent = make_actor(command)
     chat = agent.chat if isinstance(agent, Agent) else None
     with ExitStack() as stack:
@@ -193,11 +196,6 @@ def _ways(command: Eval) -> list[Way]:
     if command.temperature is not None:
         return [Way(f"sampled at {command.temperature:g}", command.temperature, command.samples)]
     return [Way("greedy", 0.0, 1), Way("sampled", None, command.samples)]
-
-
-def _jobs(command: Eval, source: TaskSource, way: Way) -> list[Job]:
-    split: Split = "train" if command.split == "train" else "test"
-    return evaluation_jobs(source, command.tasks, split, samples=way.samples)
 
 
 def evaluation_settings(command: Eval, agent: AgentConfig, view: str) -> dict[str, Any]:
