@@ -209,9 +209,9 @@ class Trainer:
         return found.update
 
     def _evaluate(self, store: ReplayStore, update: int, phase: str) -> dict[str, Evaluation]:
+        config = self.config
         out = {}
-        for source in self.config.sources:
-            config = self.config
+        for source in config.sources:
             found = evaluate(
                 self.runner, source, config.eval_tasks, first_seed=config.eval_first, label=f"{phase}/{update}"
             )
