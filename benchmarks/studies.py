@@ -6,7 +6,8 @@
 A study trains `saccade-tiny`, or what a warm start made of it, on one environment or on several together. Beside each
 run stands a control that spends the same seconds on imitating demonstrations of the same tasks, from the same start.
 Success is sampled at temperature 1 on 256 held-out tasks of each environment, other ones for each seed; differences are
-paired by task. Runs go on where they were stopped, two at a time.
+paired by task. *Minutes* are those of rollouts and learning in the slowest run. Runs go on where they were stopped, two
+at a time.
 """
 
 from __future__ import annotations
