@@ -172,8 +172,9 @@ class Runner:
             loop.call_soon_threadsafe(task.cancel)
             raise
         finally:
-            worker.submit(lambda: end(loop)).result()
-            worker.stop()
+            ended = worker.submit(lambda: end(loop))
+            worker.stop()  # once that is done, even if nobody waits for it
+            ended.result()
 
     def close(self) -> None:
         """Close all environments."""
