@@ -255,10 +255,9 @@ def pad_block(
     media: Sequence[Sequence[str]],
     left: bool,
     device: torch.device,
-    pad_to: int = 0,
 ) -> Block:
     """Stack sequences into a block, padded on the left or on the right; padding has token 0 and is masked."""
-    length = max(pad_to, max(len(row) for row in ids))
+    length = max(len(row) for row in ids)
     block_ids = torch.zeros(len(ids), length, dtype=torch.long)
     mask = torch.zeros(len(ids), length, dtype=torch.bool)
     block_positions = torch.zeros(3, len(ids), length, dtype=torch.long)

@@ -7,6 +7,7 @@ Places in actions are the `x`, `y` arguments of verbs; in thoughts and captions 
 from __future__ import annotations
 
 import re
+from itertools import pairwise
 from typing import Protocol
 
 from saccade.envs.actions import ActionFormat, ActionSet, Call
@@ -101,7 +102,10 @@ class LocationTokenCodec:
         if call is None:
             return action
         parts = [self._argument(name, value, call, actions, size) for name, value in call.args.items()]
-        return f"{call.verb}({', '.join(parts)})".replace(">, <loc", "><loc")
+        said = parts[0]
+        for before, part in pairwise(parts):
+            said += part if {before, part} <= set(self.tokens) else f", {part}"
+        return f"{call.verb}({said})"
 
     def decode_action(self, action: str, actions: ActionFormat, size: Size) -> str:
         """Replace pairs of location tokens by `x, y` in pixels."""

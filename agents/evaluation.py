@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from saccade.agents.runner import Job, Progress, Runner
+from saccade.agents.runner import Job, Runner
 from saccade.agents.thoughts import judged
 from saccade.agents.trajectory import Trajectory
 from saccade.agents.usage import Usage
@@ -199,7 +199,6 @@ def evaluate(
     first_seed: int = 0,
     seed: int = 0,
     label: str = "",
-    progress: Progress | None = None,
 ) -> list[Trajectory]:
     """Run one episode of each of `tasks` consecutive tasks of a split.
 
@@ -213,10 +212,9 @@ def evaluate(
         first_seed: of the tasks.
         seed: of the sampling.
         label: makes the episode ids differ from those of other evaluations of the run.
-        progress: called with each finished trajectory.
     """
     jobs = evaluation_jobs(source, tasks, split, first_seed)
-    return runner.run(jobs, scope=SCOPE, seed=seed, label=label, progress=progress)
+    return runner.run(jobs, scope=SCOPE, seed=seed, label=label)
 
 
 def evaluation_jobs(

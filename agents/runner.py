@@ -1,7 +1,7 @@
 """Runs many episodes at once, each at its own pace; evaluation and training both use it.
 
     runner = Runner(agent, RunnerConfig(concurrency=16))
-    trajectories = runner.run([Job(task, sample) for task in tasks for sample in range(8)], run_seed=0)
+    trajectories = runner.run([Job(task, sample) for task in tasks for sample in range(8)], seed=0)
 
 Every slot owns its environments and one thread, so environments that are bound to a thread work unchanged; those that
 keep a core busy live in a few processes instead (`affinity`), and the slot's thread waits for them. There is no turn
@@ -25,24 +25,24 @@ from typing import Any, TypeVar
 
 import gymnasium as gym
 
-from saccade.agents.actor import Actor, Conversation
+from saccade.agents.actor import Actor
 from saccade.agents.engines.base import ContextFull, StopReason
-from saccade.agents.formats import Reply
 from saccade.agents.policies import DemoPolicy, EnginePolicy, Policy, RandomPolicy
-from saccade.agents.thoughts import KEY, ThoughtCheck
+from saccade.agents.record import Record
+from saccade.agents.thoughts import ThoughtCheck
 from saccade.agents.trajectory import Trajectory
 from saccade.agents.worker import Worker, end
 from saccade.agents.worlds import RemoteWorld, WorldProcesses, cores, lives_apart
-from saccade.envs import turns
-from saccade.envs.episode import Cause, Episode, Step
-from saccade.envs.errors import ConfigError, MediaError, WorldFailure
+from saccade.envs.episode import Cause
+from saccade.envs.errors import ConfigError, MediaError, WorldFailure, near
 from saccade.envs.observation import Observation
 from saccade.envs.task import TaskSpec, prefetch
 
 R = TypeVar("R")
 _LOG = logging.getLogger(__name__)
-NO_STEP: tuple[Any, float, bool, bool, dict[str, Any]] = (None, 0.0, False, True, {})
-"""What a turn that never reached the world came to."""
+POLICIES = ("engine", "demo", "random")
+"""Who answers a prompt."""
+_CAUSES = [cause.value for cause in Cause]
 Progress = Callable[[Trajectory], None]
 
 
@@ -109,8 +109,8 @@ class Runner:
         wrap: Callable[[gym.Env[Any, Any]], gym.Env[Any, Any]] | None = None,
         show_final: bool = False,
     ) -> None:
-        if policy not in ("engine", "demo", "random"):
-            raise ConfigError(f"policy must be engine, demo or random, got {policy!r}")
+        if policy not in POLICIES:
+            raise ConfigError(f"unknown policy {policy!r}; {near(policy, POLICIES, 'policies')}")
         self.agent = agent
         self.config = config or RunnerConfig()
         self.policy = policy
@@ -172,8 +172,9 @@ class Runner:
             loop.call_soon_threadsafe(task.cancel)
             raise
         finally:
-            worker.submit(lambda: end(loop)).result()
-            worker.stop()
+            ended = worker.submit(lambda: end(loop))
+            worker.stop()  # once that is done, even if nobody waits for it
+            ended.result()
 
     def close(self) -> None:
         """Close all environments."""
@@ -202,7 +203,7 @@ class Runner:
 
     async def _episode(self, slot: _Slot, job: Job, scope: str, seed: int, label: str) -> Trajectory:
         key = job.key(scope)
-        record = _Record(key, job, job.episode_id(scope, label), self.show_final)
+        record = Record(key, job, job.episode_id(scope, label), self.show_final)
         try:
             env = await slot.environment(job.task)
             _, info = await slot.call(lambda: env.reset(seed=job.task.seed))
@@ -263,10 +264,13 @@ class Runner:
             record.turn(view, session.raw, reply, outcome, state_key, time.perf_counter() - started)
             state_key = info.get("state_key", "")
             if terminated or truncated:
+                final: Observation = env.get_wrapper_attr("view")
+                said = info.get("cause") or (Cause.FAILED if terminated else Cause.HORIZON)
+                if said not in _CAUSES:
+                    return record.end(Cause.INFRA, final, failure=_describe(_unknown(said)))
                 captions = getattr(policy, "captions", None)
-                cause = Cause(info.get("cause") or (Cause.FAILED if terminated else Cause.HORIZON))
                 extra = {"captions": captions} if captions else {}
-                return record.end(cause, env.get_wrapper_attr("view"), success=bool(info.get("success")), info=extra)
+                return record.end(Cause(said), final, success=bool(info.get("success")), info=extra)
 
     def _policy(self, env: gym.Env[Any, Any], slot: _Slot) -> Policy:
         if self.policy == "demo":
@@ -274,73 +278,6 @@ class Runner:
         if self.policy == "random":
             return RandomPolicy(env, slot.call)
         return EnginePolicy()
-
-
-class _Record:
-    """Collects the steps of one episode."""
-
-    def __init__(self, key: str, job: Job, id: str, show_final: bool) -> None:
-        self.key = key
-        self.job = job
-        self.id = id
-        self.show_final = show_final
-        self.session: Conversation[Any, Any] | None = None
-        self.steps: list[Step] = []
-        self.well_formed: list[bool] = []
-        self.thoughts_right: list[bool | None] = []
-
-    def turn(self, view: Observation, raw: str, reply: Reply, outcome: Any, state_key: str, seconds: float) -> None:
-        _, reward, terminated, truncated, info = outcome or NO_STEP
-        self.well_formed.append(reply.well_formed)
-        self.steps.append(
-            Step(
-                index=len(self.steps),
-                observation=view,
-                reply=raw,
-                thought=reply.thought,
-                action=reply.action if outcome else None,
-                action_error=info.get("action_error"),
-                reward=float(reward),
-                reward_terms=info.get("reward_terms", {}),
-                terminated=terminated,
-                truncated=truncated,
-                state_key=state_key,
-                seconds=seconds,
-            )
-        )
-
-    def end(
-        self,
-        cause: Cause,
-        final: Observation | None,
-        success: bool = False,
-        failure: str | None = None,
-        info: dict[str, Any] | None = None,
-    ) -> Trajectory:
-        job = self.job
-        compared = any(right is not None for right in self.thoughts_right)
-        episode = Episode(
-            id=self.id,
-            task=job.task,
-            instructions=self.session.system if self.session else "",
-            steps=tuple(self.steps),
-            final=final,
-            cause=cause,
-            success=success,
-            group=job.group or job.task.key,
-            failure=failure,
-            info=(info or {}) | ({KEY: self.thoughts_right} if compared else {}) | self._turns(),
-        )
-        if self.show_final and self.session and final is not None and episode.rule.bootstrapped:
-            with suppress(MediaError):  # what cannot be shown has no value, as what does not fit
-                self.session.show_final(final)
-        samples, usage = (self.session.samples(), tuple(self.session.usage)) if self.session else ((), ())
-        return Trajectory(episode, samples, self.key, tuple(self.well_formed), usage)
-
-    def _turns(self) -> dict[str, int]:
-        """What a replay must know to execute actions that are whole turns."""
-        agent = self.session.agent if self.session else None
-        return {turns.KEY: agent.config.actions_per_turn} if agent and agent.format.strict else {}
 
 
 class _Slot:
@@ -393,6 +330,12 @@ class _Slot:
 def _seed(run_seed: int, key: str, turn: int) -> int:
     """64-bit name of the random numbers of one reply."""
     return int.from_bytes(hashlib.sha256(f"{run_seed}|{key}|{turn}".encode()).digest()[:8], "little")
+
+
+def _unknown(cause: object) -> WorldFailure:
+    return WorldFailure(
+        f"info['cause'] must be one of saccade.envs.episode.Cause, got {cause!r}; {near(str(cause), _CAUSES, 'causes')}"
+    )
 
 
 def _describe(failure: BaseException) -> str:

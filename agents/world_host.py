@@ -56,6 +56,8 @@ class Host:
         """View, reward, the two endings and info."""
         env = self._worlds[world]
         _, *came = env.step(action)
+        if came[1] or came[2]:
+            self._demos[world] = {}
         return (env.get_wrapper_attr("view"), *came)
 
     def sample_action(self, world: int, state: tuple[Any, ...]) -> tuple[str, tuple[Any, ...]]:
@@ -65,14 +67,14 @@ class Host:
         return self._worlds[world].get_wrapper_attr("sample_action")(rng), rng.getstate()
 
     def demo(self, world: int) -> int:
-        """Begin a demonstration; its number, good until the next reset."""
+        """Begin a demonstration; its number, good until the episode is over."""
         number = next(self._numbers)
         self._demos[world][number] = self._worlds[world].get_wrapper_attr("demo")()
         return number
 
     def show(self, world: int, demo: int) -> Demo | None:
-        """The next turn of a demonstration; `None` after the last one."""
-        return next(self._demos[world][demo], None)
+        """The next turn of a demonstration; `None` after the last one, and when the episode is over."""
+        return next(self._demos[world].get(demo, iter(())), None)
 
     def close(self, world: int) -> None:
         """Close a world, if it is open."""

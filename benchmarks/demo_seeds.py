@@ -7,9 +7,13 @@ exits with 1 unless, for at least two of the three environments, the pooled diff
 above 0.
 """
 
+from __future__ import annotations
+
 import json
+import shutil
 import subprocess
 import sys
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -21,7 +25,6 @@ from saccade.rl.display import make_console, table
 
 DEMO = Path(__file__).parent.parent / "examples" / "demo.py"
 TRACKS = ("gui", "qa", "embodied")
-
 
 TEXT = """`python benchmarks/demo_seeds.py --seeds {seeds} --write docs/results.md` wrote this: `make demo` with several
 seeds, each policy trained by GRPO on its own rollouts, from `saccade-tiny`.
@@ -47,11 +50,13 @@ class Arguments:
 
 
 def main(args: Arguments) -> int:
-    rows, pooled = [], {name: ([], [], []) for name in TRACKS}
+    """Run what is missing, then print the table."""
+    rows: list[list[object]] = []
+    pooled: dict[str, tuple[list[bool], list[bool], list[bool]]] = {name: ([], [], []) for name in TRACKS}
     for seed in args.seeds:
         folder = Path(args.out) / f"demo-{seed}"
         if not (folder / "seconds.txt").exists():
-            subprocess.run(["rm", "-rf", str(folder)], check=True)
+            shutil.rmtree(folder, ignore_errors=True)
             status = subprocess.run([sys.executable, DEMO, "--seed", str(seed), "--out", str(folder)]).returncode
             if not (folder / "seconds.txt").exists():
                 print(f"the demo with seed {seed} failed with status {status}", file=sys.stderr)
@@ -78,7 +83,7 @@ def main(args: Arguments) -> int:
     return 0 if good >= 2 else 1
 
 
-def _row(name, before, after, blind, seconds):
+def _row(name: str, before: Sequence[bool], after: Sequence[bool], blind: Sequence[bool], seconds: str) -> list[object]:
     return [
         name,
         proportion(before),

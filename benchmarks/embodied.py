@@ -2,10 +2,10 @@
 
     python benchmarks/embodied.py --write docs/embodied.md
 
-A skill is timed whole (`env.step`: parsing, planning, physics, bookkeeping, picture), then the same set-points are
-stepped and the same picture is drawn by MuJoCo alone, and so on in turn; the same for the picture by itself. Exits
-with 1 where a step costs more than 5 % over the raw work, a reset without its picture more than 10 ms, or a picture
-more than 1.3 of the raw one. Times are of the processor, so that other work on the machine counts little.
+A skill is timed whole (`env.step`: parsing, planning, physics, bookkeeping, picture), then MuJoCo alone steps the same
+set-points and the same picture is drawn, and so on in turn; the picture by itself beside MuJoCo's renderer. Exits with
+1 where a step costs more than 5 % over the raw work, a reset without its picture more than 10 ms, or a picture more
+than 1.3 of the raw one. Times are of the processor, so that other work on the machine counts little.
 """
 
 import sys
@@ -21,8 +21,8 @@ from saccade.envs.embodied.observe import load_mujoco
 from saccade.envs.embodied.simulation import Simulation
 from saccade.envs.task import make
 
-TEXT = """`python benchmarks/embodied.py --size {size} --write docs/embodied.md` wrote this: medians of {count} tasks of
-`{id}` at level {level}, pictures of {size} x {size} pixels, processor time.
+TEXT = """`python benchmarks/embodied.py --size {size} --count {count} --write docs/embodied.md` wrote this: medians of
+{count} tasks of `{id}` at level {level}, pictures of {size} x {size} pixels, processor time.
 
 {table}"""
 

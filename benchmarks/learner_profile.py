@@ -23,7 +23,7 @@ import time
 from collections import defaultdict
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import fields, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -38,7 +38,7 @@ from saccade.agents.load import load_model, save_agent_config, saved_agent_confi
 from saccade.agents.media import Media
 from saccade.agents.tiny import TinyConfig, build_tiny
 from saccade.rl.display import make_console, table
-from saccade.rl.learner import Learner, LearnerConfig
+from saccade.rl.learner import Learner
 from saccade.rl.looks import Looks
 from saccade.rl.optimizers import Optimizer
 
@@ -146,10 +146,8 @@ def largest_logits(tokens: int, limit: int) -> float:
 
     Args:
         tokens: of a reply.
-        limit: bytes; where this version of the learner cuts logits (`LearnerConfig.logits_bytes`), its setting.
+        limit: `LearnerConfig.logits_bytes`.
     """
-    known = {field.name for field in fields(LearnerConfig)}
-    config = replace(LEARNER, **{"logits_bytes": limit} if "logits_bytes" in known else {})
     largest = 0
 
     def note(module: Any, inputs: Any, out: torch.Tensor) -> None:
@@ -158,7 +156,7 @@ def largest_logits(tokens: int, limit: int) -> float:
             largest = max(largest, out.numel() * 4)
 
     with tempfile.TemporaryDirectory() as folder:
-        trainer = fixed_trainer(folder, 1, tokens, 1, 8, learner=config)
+        trainer = fixed_trainer(folder, 1, tokens, 1, 8, learner=replace(LEARNER, logits_bytes=limit))
         handle = trainer.learner.backbone.model.lm_head.register_forward_hook(note)
         trainer.update(0)
         handle.remove()

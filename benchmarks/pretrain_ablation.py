@@ -9,21 +9,21 @@ or everything from the first step on. Prints greedy success on held-out tasks af
 from __future__ import annotations
 
 import itertools
-import os
-import subprocess
 import sys
-import time
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import tyro
 from page import markdown_table, write_section
+from side_by_side import side_by_side
 
 from saccade.agents.agent import AgentConfig
 from saccade.agents.tiny import TinyConfig
+from saccade.rl.courses import Course
+from saccade.rl.curve import read_curve
 from saccade.rl.display import make_console, table
-from saccade.rl.pretrain import Course, PretrainConfig, pretrain, read_curve
+from saccade.rl.pretrain import PretrainConfig, pretrain
 
 CLICK, SHAPES, DIGITS = "saccade/ClickTarget-v0", "saccade/Shapes-v0", "saccade/Digits-v0"
 STEPS = 800
@@ -91,17 +91,9 @@ def main(args: Arguments) -> int:
     out = Path(args.out)
     conditions = list(itertools.product(OPTIMISERS, ORDERS))
     names = [f"{a}/{b}/{seed}" for seed in args.seeds for a, b in conditions]
-    waiting = [name for name in names if not (out / name / "model").exists()]
-    running: list[subprocess.Popen[bytes]] = []
-    while waiting or running:
-        while waiting and len(running) < 2:
-            command = [sys.executable, __file__, "--run", waiting.pop(0), "--out", args.out, "--steps", str(args.steps)]
-            running.append(subprocess.Popen(command, env=os.environ | {"OMP_NUM_THREADS": "1"}))
-        for process in [each for each in running if each.poll() is not None]:
-            running.remove(process)
-            if process.returncode:
-                return 1
-        time.sleep(0.3)
+    command = [sys.executable, __file__, "--out", args.out, "--steps", str(args.steps)]
+    if not side_by_side({name: [*command, "--run", name] for name in names if not (out / name / "model").exists()}):
+        return 1
     rows: list[list[object]] = []
     for optimiser, order in conditions:
         curves = [read_curve(out / optimiser / order / str(seed) / "curve.jsonl") for seed in args.seeds]

@@ -6,14 +6,13 @@
 A study trains `saccade-tiny`, or what a warm start made of it, on one environment or on several together. Beside each
 run stands a control that spends the same seconds on imitating demonstrations of the same tasks, from the same start.
 Success is sampled at temperature 1 on 256 held-out tasks of each environment, other ones for each seed; differences are
-paired by task. Runs go on where they were stopped, two at a time.
+paired by task. *Minutes* are those of rollouts and learning in the slowest run. Runs go on where they were stopped, two
+at a time.
 """
 
 from __future__ import annotations
 
 import json
-import os
-import subprocess
 import sys
 import time
 from collections.abc import Mapping, Sequence
@@ -23,6 +22,7 @@ from pathlib import Path
 from typing import Any
 
 from page import markdown_table, write_section
+from side_by_side import side_by_side
 
 from saccade.agents.evaluation import Evaluation, Interval, evaluate, over_seeds, paired_difference
 from saccade.agents.runner import Runner, RunnerConfig
@@ -183,7 +183,7 @@ def imitate(study: Study, start: str, seed: int, seconds: float) -> dict[str, Ev
     from saccade.rl.learner import Learner
     from saccade.rl.lessons import Tutor
 
-    agent = make_agent(start, "engine", None)
+    agent = make_agent(start)
     config = replace(study.learner, kl_coef=0.0, critic=CriticConfig())
     learner = Learner(agent.engine.backbone, agent.chat, config, study.updates)
     tutor, rng = Tutor(agent), np.random.default_rng([seed, 4])
@@ -211,7 +211,7 @@ def score(
     """Success on the held-out tasks that belong to a seed."""
     from saccade.rl.evaluate import make_agent
 
-    agent = make_agent(model, "engine", temperature)
+    agent = make_agent(model, temperature=temperature)
     found = _score(agent, env, seed, tasks, view)
     agent.engine.close()
     return found
@@ -232,29 +232,14 @@ def _thoughts(evaluation: Evaluation) -> float | None:
 
 
 def _run_missing(studies: Mapping[str, Study], args: StudyArguments, script: str) -> bool:
-    """Run what is missing, two at a time; whether all succeeded."""
-    waiting = [
+    """Run what is missing; whether all succeeded."""
+    missing = [
         f"{name}/{seed}"
         for seed in args.seeds
         for name in studies
         if not (run_folder(args, name, seed) / "result.json").exists()
     ]
-    running: list[tuple[str, float, subprocess.Popen[bytes]]] = []
-    good = True
-    while waiting or running:
-        while waiting and len(running) < 2:
-            name = waiting.pop(0)
-            command = [sys.executable, script, "--run", name, "--out", args.out]
-            process = subprocess.Popen(command, env=os.environ | {"OMP_NUM_THREADS": "1"})
-            running.append((name, time.perf_counter(), process))
-        for name, started, process in list(running):
-            if process.poll() is not None:
-                running.remove((name, started, process))
-                good = good and process.returncode == 0
-                said = "done" if process.returncode == 0 else "failed"
-                print(f"{name}: {said} after {time.perf_counter() - started:.0f} s", flush=True)
-        time.sleep(0.5)
-    return good
+    return side_by_side({name: [sys.executable, script, "--run", name, "--out", args.out] for name in missing})
 
 
 Pair = tuple[Mapping[str, bool], Mapping[str, bool]]

@@ -12,10 +12,7 @@ from __future__ import annotations
 
 import itertools
 import json
-import os
-import subprocess
 import sys
-import time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -24,6 +21,7 @@ import gymnasium as gym
 import numpy as np
 import tyro
 from page import markdown_table, write_section
+from side_by_side import side_by_side
 
 from saccade.agents.evaluation import over_seeds
 from saccade.envs.actions import ActionSet, Param, verb
@@ -178,31 +176,25 @@ def train(condition: Condition, seed: int, start: Path, folder: Path) -> None:
     before, after = done.before[ENV], done.after[ENV]
     lines = [json.loads(line) for line in (folder / "metrics.jsonl").read_text().splitlines()]
     assert before.thoughts and after.thoughts
+
+    def last(name: str) -> float:
+        """Mean over the last five updates that have it: one whose groups were all flat taught nothing."""
+        return float(np.mean([line[name] for line in lines if name in line][-5:]))
+
     result = {
         "success": [before.success.mean, after.success.mean],
         "thoughts": [before.thoughts.mean, after.thoughts.mean],
-        "kl": sum(line.get("policy/kl", 0.0) for line in lines[-5:]) / 5,
-        "entropy": sum(line.get("policy/entropy", 0.0) for line in lines[-5:]) / 5,
-        "malformed": sum(line.get("malformed_replies", 0.0) for line in lines[-5:]) / 5,
+        "kl": last("policy/kl"),
+        "entropy": last("policy/entropy"),
+        "malformed": last("malformed_replies"),
     }
     (folder / "result.json").write_text(json.dumps(result))
 
 
 def run_all(names: list[str], args: Arguments) -> bool:
-    """Run what is missing, two at a time."""
-    running: list[subprocess.Popen[bytes]] = []
-    here = str(Path(__file__).parent)
-    good = True
-    while names or running:
-        while names and len(running) < 2:
-            command = [sys.executable, __file__, "--run", names.pop(0), "--out", args.out]
-            environment = os.environ | {"OMP_NUM_THREADS": "1", "PYTHONPATH": here}
-            running.append(subprocess.Popen(command, env=environment))
-        for process in [each for each in running if each.poll() is not None]:
-            running.remove(process)
-            good = good and process.returncode == 0
-        time.sleep(0.3)
-    return good
+    """Run what is missing; whether all succeeded."""
+    commands = {name: [sys.executable, __file__, "--run", name, "--out", args.out] for name in names}
+    return side_by_side(commands, PYTHONPATH=str(Path(__file__).parent))
 
 
 def main(args: Arguments) -> int:

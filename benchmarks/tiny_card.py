@@ -28,7 +28,7 @@ from safetensors.torch import load_file, save_file
 from saccade.agents.load import SHIPPED
 from saccade.envs.errors import ConfigError
 from saccade.rl.card import CardRow, markdown, score_card, write_card
-from saccade.rl.pretrain import read_curve
+from saccade.rl.curve import read_curve
 
 sys.path.insert(0, str(Path(__file__).parent.parent / "examples"))
 from pretrain_tiny import RECIPE

@@ -101,7 +101,7 @@ def run_track(name: str, args: Arguments) -> None:
 
     started = time.perf_counter()
     trained = Trainer(config).run(tell)
-    agent = make_agent(str(folder / "run" / "model"), "engine", None)
+    agent = make_agent(str(folder / "run" / "model"))
     blind = Runner(agent, runner, wrap=BlankPictures)
     source = config.sources[0]
     unseen = Evaluation([each.episode for each in evaluate(blind, source, args.eval_tasks)])

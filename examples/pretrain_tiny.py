@@ -19,7 +19,9 @@ import tyro
 
 from saccade.agents.agent import AgentConfig
 from saccade.agents.tiny import TinyConfig
-from saccade.rl.pretrain import Course, PretrainConfig, pretrain, read_curve
+from saccade.rl.courses import Course
+from saccade.rl.curve import read_curve
+from saccade.rl.pretrain import PretrainConfig, pretrain
 
 EASY, MIDDLE, MAIN = (0.0, 0.1), (0.1, 0.3), (0.3, 1.0)
 """Spans of the schedule: one object at first, for where things are has to be learned before which of them is meant."""

@@ -5,8 +5,8 @@
     write_card("card", "digits", rows, tasks=256, seed=0)    # card.json and card.md
 
 A policy that needs its pictures falls to chance when they are blank; one that needs its goal falls when that is hidden;
-one that needs only the colour of what is named does not fall when shapes are taken from the goal. Equal models, tasks
-and seeds give equal bytes on one machine.
+one that needs only the colour of what is named does not fall when shapes are taken from the goal. Equal models, tasks,
+seeds and concurrency give equal bytes on one machine.
 """
 
 from __future__ import annotations
@@ -22,10 +22,10 @@ from rich.console import Console
 from rich.progress import Progress
 
 from saccade.agents.agent import Agent
+from saccade.agents.context import goal_of
 from saccade.agents.evaluation import Evaluation, Interval
 from saccade.agents.runner import Job, Runner, RunnerConfig
 from saccade.envs.errors import ConfigError
-from saccade.envs.observation import Observation, Text
 from saccade.envs.task import Split, TaskSource, TaskSpec
 from saccade.envs.wrappers import named_view, names_shape
 from saccade.rl.display import table
@@ -76,7 +76,7 @@ def score_card(
         envs: environments, written `saccade/Shapes-v0?level=2`.
         tasks: how many of each; `colour only` takes those whose goal names a shape.
         seed: of the sampling.
-        concurrency: episodes in flight; it changes no number.
+        concurrency: episodes in flight; no random number rests on it, but which replies are computed together does.
         progress: called after each condition of each environment.
 
     Raises:
@@ -87,7 +87,7 @@ def score_card(
     sources = [TaskSource.parse(text) for text in envs]
     for source in sources:
         source.check()
-    agent = make_agent(model, "engine", None)
+    agent = make_agent(model)
     with ExitStack() as stack:
         stack.callback(agent.engine.close)
         runners = {name: _runner(agent, name, concurrency) for name in CONDITIONS}
@@ -169,14 +169,10 @@ def _row(
         scores[name] = found.success if wanted else None
         if name == "greedy":
             thoughts = found.thoughts
-            with_shape = [episode.task for episode in found.valid if names_shape(_goal(episode.steps[0].observation))]
+            goals = [(episode.task, goal_of(episode.steps[0].observation)) for episode in found.valid]
+            with_shape = [task for task, goal in goals if goal and names_shape(goal.text)]
         progress()
     return CardRow(str(source), scores | {THOUGHTS: thoughts})
-
-
-def _goal(observation: Observation) -> str:
-    """The first text of an episode."""
-    return next((part.text for part in observation.parts if isinstance(part, Text)), "")
 
 
 def _cells(row: CardRow, tasks: int) -> list[str]:

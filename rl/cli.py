@@ -12,7 +12,7 @@ from typing import Any
 import tyro
 from rich.console import Console
 
-from saccade.envs.errors import SaccadeError
+from saccade.envs.errors import SaccadeError, near
 from saccade.rl.commands import CONSOLE, Card, Doctor, Envs, Eval, Play, Replay, Tiny, Train, escape_markup
 
 COMMANDS: dict[str, tuple[type[Any], Callable[[Any], int]]] = {
@@ -36,7 +36,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         command = parse(args)
         return COMMANDS[args[0]][1](command)
     except KeyboardInterrupt:
-        Console(stderr=True).print("interrupted; the same command with --resume goes on from what is stored")
+        resumable = any(field.name == "resume" for field in dataclasses.fields(COMMANDS[args[0]][0]))
+        hint = "; the same command with --resume goes on from what is stored" if resumable else ""
+        Console(stderr=True).print(f"interrupted{hint}", highlight=False, soft_wrap=True)
         return 130
     except SaccadeError as error:
         if os.environ.get("SACCADE_TRACEBACK"):
@@ -69,8 +71,6 @@ def _with_saved_agent(cls: type[Any], args: Sequence[str]) -> type[Any]:
 
 
 def _usage(args: Sequence[str]) -> int:
-    from saccade.envs.errors import near
-
     for name, (cls, _) in COMMANDS.items():
         CONSOLE.print(f"saccade {name:8}{(cls.__doc__ or '').splitlines()[0]}", highlight=False)
     CONSOLE.print("saccade COMMAND --help explains one.", highlight=False)

@@ -30,7 +30,10 @@ CONSOLE = make_console()
 
 def _read_weights(words: list[str]) -> dict[str, float]:
     pairs = [pair.partition("=") for pair in words[0].split(",")]
-    return {name: float(value) for name, _, value in pairs}
+    try:
+        return {name: float(value) for name, _, value in pairs}
+    except ValueError as error:
+        raise ValueError(f"rewards are written as task=1,brevity=0.1, got {words[0]!r}") from error
 
 
 REWARD_WEIGHTS = tyro.constructors.PrimitiveConstructorSpec(
@@ -146,7 +149,7 @@ class Eval:
     """Tasks of each environment."""
     samples: int = 1
     """Tries of each task where replies are sampled: with several, pass@k is estimated."""
-    split: str = "test"
+    split: Split = "test"
     """`test` is held out from training."""
     greedy: bool = False
     """Only take the likeliest tokens; by default a model is evaluated greedy, and sampled at its own temperature."""
@@ -196,7 +199,7 @@ class Card:
     seed: int = 0
     """Of the sampling."""
     concurrency: int = 16
-    """Episodes in flight; it changes no number."""
+    """Episodes in flight; replies keep their random numbers, whatever it is."""
     out: str = "card"
     """Where to write, without an ending: `card` becomes `card.json` and `card.md`."""
     name: str = ""

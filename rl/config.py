@@ -20,6 +20,9 @@ from saccade.rl.appraisal import RECURSIONS
 from saccade.rl.learner import LearnerConfig
 from saccade.rl.rewards import check_weights
 
+FREE_TO_CHANGE = ("run", "checkpoint_every", "keep_checkpoints")
+"""Settings that decide no number: where a run is kept, and what is kept of it."""
+
 
 @dataclass(frozen=True)
 class TrainConfig:
@@ -142,9 +145,8 @@ class TrainConfig:
 
     @property
     def run_id(self) -> str:
-        """Equal for configurations whose runs are the same run: all that decides the numbers, the folder left out."""
-        ignored = {"run", "checkpoint_every", "keep_checkpoints"}
-        decisive = {name: value for name, value in dataclasses.asdict(self).items() if name not in ignored}
+        """Equal for configurations whose runs are the same run: all that decides the numbers."""
+        decisive = {name: value for name, value in dataclasses.asdict(self).items() if name not in FREE_TO_CHANGE}
         return hashlib.sha256(json.dumps(decisive, sort_keys=True).encode()).hexdigest()[:12]
 
     def to_json(self) -> dict[str, Any]:

@@ -18,18 +18,17 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 
 from saccade.agents.backbone import Backbone
 from saccade.agents.media import Media
 from saccade.envs.errors import ConfigError, near
 from saccade.rl.batch import Batching, MicroBatch, Row, batches, states
+from saccade.rl.gae import Floats
 from saccade.rl.losses import value_loss
 from saccade.rl.optimizers import Optimizer
 
 KINDS = ("none", "shared", "separate")
-Floats = NDArray[np.float64]
 
 
 @dataclass(frozen=True)

@@ -116,8 +116,8 @@ def model_and_env(model: str, text: str) -> str:
     from saccade.agents.evaluation import evaluate
     from saccade.agents.load import load_model, saved_agent_config
     from saccade.agents.runner import Runner, RunnerConfig
-    from saccade.rl.batch import Row
     from saccade.rl.learner import Learner, LearnerConfig
+    from saccade.rl.lessons import row_of
     from saccade.rl.probes import image_effect, mismatch
 
     backbone, chat = load_model(model)
@@ -129,7 +129,7 @@ def model_and_env(model: str, text: str) -> str:
     lost = [each.episode.failure for each in trajectories if not each.samples]
     if lost:
         raise ConfigError(f"an episode was lost: {lost[0]}")
-    rows = [Row(s, s.logprobs[s.action_mask].astype(float)) for each in trajectories for s in each.samples]
+    rows = [row_of(sample) for each in trajectories for sample in each.samples]
     learner = Learner(backbone, chat, LearnerConfig(kl_coef=0.0), 1, agent.config.temperature)
     gap, effect = mismatch(learner, rows), image_effect(learner, rows)
     if gap > 1e-4:

@@ -2,7 +2,7 @@
 
     with EvalStore.open("runs/eval", settings, resume=True) as store:
         jobs = [job for job in jobs if job.episode_id(SCOPE, "greedy") not in store.finished]
-        runner.stream(jobs, store.add)
+        runner.stream(jobs, lambda _, done: store.add(done, chat), SCOPE, seed, "greedy")
 
 Episodes are named by label, task and sample, so that more tasks, tries or environments can be added to what is there.
 What is held in memory is without pictures: an evaluation may be larger than that.

@@ -1,7 +1,7 @@
 """The work behind `saccade eval`: any agent on any environments, with intervals, costs and a replay.
 
 Each environment is played by every way of drawing replies (`greedy`, `sampled`, ...). With `--store` an evaluation can
-be killed at any moment and resumed: it plays what is missing, and ends with the same results.
+be killed at any moment and resumed: it plays what is missing, with the random numbers that it would have had.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from rich.console import Console
-from rich.progress import Progress
+from rich.progress import Progress, TaskID
 
 from saccade.agents.agent import Agent, AgentConfig, Manner
 from saccade.agents.engines.api import APIEngine
@@ -26,9 +26,11 @@ from saccade.agents.evaluation import SCOPE, Evaluation, evaluation_jobs
 from saccade.agents.load import load_chat, load_model, model_place, saved_agent_config
 from saccade.agents.messages import MessageAgent
 from saccade.agents.runner import Job, Runner, RunnerConfig
+from saccade.agents.trajectory import Trajectory
 from saccade.agents.usage import Prices, Usage
+from saccade.envs.episode import Episode
 from saccade.envs.errors import ConfigError
-from saccade.envs.task import Split, TaskSource, check_split
+from saccade.envs.task import TaskSource
 from saccade.envs.wrappers import named_view
 from saccade.rl.display import share, table
 from saccade.rl.eval_store import RESULTS, EvalStore
@@ -37,6 +39,8 @@ if TYPE_CHECKING:
     from saccade.rl.commands import Eval
 
 M = TypeVar("M", bound=Manner)
+DECISIVE: Mapping[str, Sequence[str]] = {"api": ("options",), "vllm": ("dtype", "forced_format", "options")}
+"""What of an engine's settings decides its replies."""
 
 
 @dataclass(frozen=True)
@@ -56,7 +60,6 @@ class Way:
 
 def evaluate_command(command: Eval, console: Console) -> int:
     """Evaluate, print a table, write results and a replay where asked."""
-    check_split(command.split)
     sources = [TaskSource.parse(text) for text in command.envs]
     for source in sources:
         source.check()
@@ -65,12 +68,16 @@ def evaluate_command(command: Eval, console: Console) -> int:
     view = "blank" if command.blind else command.view
     wrap = named_view(view)
     ways = _ways(command)
-    plan = {(str(source), way): _jobs(command, source, way) for source in sources for way in ways}
+    plan = {
+        (str(source), way): evaluation_jobs(source, command.tasks, command.split, samples=way.samples)
+        for source in sources
+        for way in ways
+    }
     agent = make_actor(command)
     chat = agent.chat if isinstance(agent, Agent) else None
     with ExitStack() as stack:
         stack.callback(agent.engine.close)
-        settings = _settings(command, agent.config, view)
+        settings = evaluation_settings(command, agent.config, view)
         store = stack.enter_context(EvalStore.open(command.store, f"eval-{command.seed}", settings, command.resume))
         bar = stack.enter_context(Progress(console=console, transient=True))
         for way in ways:
@@ -82,7 +89,7 @@ def evaluate_command(command: Eval, console: Console) -> int:
                 missing = [job for job in jobs if job.episode_id(SCOPE, way.name) not in store.finished]
                 task = bar.add_task(f"{name}, {way.name}", total=len(jobs), completed=len(jobs) - len(missing))
 
-                def done(_: int, trajectory: Any, task: Any = task) -> None:
+                def done(_: int, trajectory: Trajectory, task: TaskID = task) -> None:
                     store.add(trajectory, chat)
                     bar.advance(task)
 
@@ -138,13 +145,13 @@ def make_actor(command: Eval) -> Agent | MessageAgent:
     if command.engine == "api" and command.policy == "engine" and command.model is not None:
         config = command.agent or saved_agent_config(command.model)
         return MessageAgent(APIEngine(command.model, command.api), config)
-    return make_agent(command.model, command.policy, None, command.engine, command.vllm, command.agent)
+    return make_agent(command.model, command.policy, engine=command.engine, vllm=command.vllm, config=command.agent)
 
 
 def make_agent(
     model: str | None,
-    policy: str,
-    temperature: float | None,
+    policy: str = "engine",
+    temperature: float | None = None,
     engine: str = "transformers",
     vllm: VLLMEngineConfig | None = None,
     config: AgentConfig | None = None,
@@ -191,15 +198,11 @@ def _ways(command: Eval) -> list[Way]:
     return [Way("greedy", 0.0, 1), Way("sampled", None, command.samples)]
 
 
-def _jobs(command: Eval, source: TaskSource, way: Way) -> list[Job]:
-    split: Split = "train" if command.split == "train" else "test"
-    return evaluation_jobs(source, command.tasks, split, samples=way.samples)
-
-
-def _settings(command: Eval, agent: AgentConfig, view: str) -> dict[str, Any]:
-    """What decides an episode, its task apart."""
+def evaluation_settings(command: Eval, agent: AgentConfig, view: str) -> dict[str, Any]:
+    """What decides an episode, its task apart, as plain JSON values."""
     asked = {"model": command.model, "policy": command.policy, "engine": command.engine, "seed": command.seed}
-    extra = {"api.options": command.api.options} if command.engine == "api" else {}
+    decisive = DECISIVE.get(command.engine, ())
+    extra = {f"{command.engine}.{name}": getattr(getattr(command, command.engine), name) for name in decisive}
     return asked | {"view": view} | extra | {f"agent.{name}": value for name, value in asdict(agent).items()}
 
 
@@ -233,7 +236,7 @@ def _turns(found: Evaluation) -> float:
 
 def _by_task(found: Evaluation) -> list[dict[str, Any]]:
     """Each task: its seed, how many valid tries it had and how many succeeded, and how all of them ended."""
-    tasks: dict[int, list[Any]] = {}
+    tasks: dict[int, list[Episode]] = {}
     for episode in found.episodes:
         tasks.setdefault(episode.task.seed, []).append(episode)
     return [

@@ -30,7 +30,7 @@ from saccade.rl.backward import LossOf, accumulate
 from saccade.rl.batch import LOGITS_BYTES, Batching, MicroBatch, Row, batches, by_episode, read, score, states
 from saccade.rl.critic import Critic, CriticConfig, explained_variance
 from saccade.rl.kl import KLConfig, KLController
-from saccade.rl.losses import DIVERGENCES, Clip, k3, make_loss, token_weights
+from saccade.rl.losses import DIVERGENCES, LOG_RATIO_LIMIT, Clip, k3, make_loss, token_weights
 from saccade.rl.mismatch import CorrectionConfig, importance
 from saccade.rl.optimizers import Optimizer, check_optimizer
 from saccade.rl.prepare import check_precision, prepare
@@ -92,16 +92,16 @@ class LearnerConfig:
     """Largest matrix of logits; more action tokens are projected in chunks, and again in the backward pass."""
 
     def __post_init__(self) -> None:
-        if not self.learning_rate > 0:
-            raise ConfigError(f"learning_rate must be > 0, got {self.learning_rate}")
+        for name in ("learning_rate", "max_grad_norm"):
+            if not getattr(self, name) > 0:
+                raise ConfigError(f"{name} must be > 0, got {getattr(self, name)}")
+        for name in ("passes", "logits_bytes"):
+            if getattr(self, name) < 1:
+                raise ConfigError(f"{name} must be >= 1, got {getattr(self, name)}")
         check_optimizer(self.optimizer)
-        if self.passes < 1:
-            raise ConfigError(f"passes must be >= 1, got {self.passes}")
         if self.kl_coef < 0 or self.entropy_coef < 0:
-            raise ConfigError("kl_coef and entropy_coef must be >= 0")
+            raise ConfigError(f"kl_coef and entropy_coef must be >= 0, got {self.kl_coef} and {self.entropy_coef}")
         KLController(self.kl, self.kl_coef)
-        if self.logits_bytes < 1:
-            raise ConfigError(f"logits_bytes must be >= 1, got {self.logits_bytes}")
         Batching(self.micro_batch_tokens, self.packing)
         make_loss(self.loss)
         token_weights([1], self.aggregation, self.constant_length)
@@ -379,7 +379,7 @@ class Learner:
             # On the first pass over fresh rollouts these compare the sampler with the learner.
             "mismatch/kl": (k3(batch.sampled, logprobs.detach()) * weights).sum(),
             "mismatch/max": gap.abs().max(),
-            "mismatch/ess_inverse": (weights * (2 * gap).exp()).sum(),
+            "mismatch/ess_inverse": (weights * (2 * gap.clamp(max=LOG_RATIO_LIMIT)).exp()).sum(),
         }
         if batch.importance is not None:
             metrics["mismatch/importance"] = (batch.importance * weights).sum()

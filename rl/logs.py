@@ -10,6 +10,7 @@ from types import TracebackType
 from typing import Any, Self
 
 from saccade.envs.errors import StoreError
+from saccade.envs.replay.files import write_atomically
 
 
 class MetricLog:
@@ -25,20 +26,18 @@ class MetricLog:
 
         self.path = folder / "metrics.jsonl"
         kept = [line for line in read_metrics(self.path) if line["update"] < resume_at]
-        scratch = self.path.with_suffix(".partial")
+        write_atomically(self.path, (json.dumps(line).encode() + b"\n" for line in kept))
         try:
-            scratch.write_text("".join(json.dumps(line) + "\n" for line in kept))
-            scratch.replace(self.path)
             self._file = self.path.open("a")
         except OSError as error:
             raise StoreError(f"cannot write {self.path}: {error}; free space or choose another run folder") from error
         self._board = SummaryWriter(str(folder / "tensorboard"), purge_step=resume_at)
 
-    def write(self, update: int, metrics: Mapping[str, float], **extra: Any) -> None:
+    def write(self, update: int, metrics: Mapping[str, float]) -> None:
         """Log the metrics of one update; numbers that are not finite become null."""
         plain = {name: value if math.isfinite(value) else None for name, value in metrics.items()}
         try:
-            self._file.write(json.dumps({"update": update, **plain, **extra}) + "\n")
+            self._file.write(json.dumps({"update": update} | plain) + "\n")
             self._file.flush()
         except OSError as error:
             raise StoreError(f"cannot write {self.path}: {error}; free space, then resume the run") from error

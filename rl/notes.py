@@ -39,10 +39,11 @@ def token_notes(trajectory: Trajectory, chat: Chat, advantages: Floats | None = 
 
 
 def rollout_metrics(trajectories: Sequence[Trajectory]) -> dict[str, float]:
-    """Return, success by environment, lengths, malformed actions, right thoughts, and how episodes ended."""
-    episodes = [trajectory.episode for trajectory in trajectories]
-    valid = [episode for episode in episodes if episode.rule.in_baseline]
-    metrics = {f"ended/{cause}": count / len(episodes) for cause, count in Counter(e.cause for e in episodes).items()}
+    """How episodes ended; of those that were not lost, return, success, lengths, malformed replies, right thoughts."""
+    causes = Counter(trajectory.episode.cause for trajectory in trajectories)
+    metrics = {f"ended/{cause}": count / len(trajectories) for cause, count in causes.items()}
+    trajectories = [trajectory for trajectory in trajectories if trajectory.episode.rule.in_baseline]
+    valid = [trajectory.episode for trajectory in trajectories]
     if not valid:
         return metrics
     steps = [step for episode in valid for step in episode.steps]

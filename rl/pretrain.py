@@ -22,14 +22,10 @@ import json
 import shutil
 import tempfile
 import time
-import zlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
-
-import numpy as np
 
 from saccade.agents.agent import Agent, AgentConfig
 from saccade.agents.engines.transformers import TransformersEngine, TransformersEngineConfig
@@ -38,51 +34,17 @@ from saccade.agents.load import load_model, save_agent_config
 from saccade.agents.runner import Runner, RunnerConfig
 from saccade.agents.tiny import TinyConfig, build_tiny
 from saccade.envs.errors import ConfigError
+from saccade.envs.replay.files import write_atomically
 from saccade.envs.task import TaskSource
-from saccade.rl.batch import Row
 from saccade.rl.checkpoint import CheckpointFolder
+from saccade.rl.courses import Course, Stream
+from saccade.rl.curve import Curve
 from saccade.rl.learner import Learner, LearnerConfig
 from saccade.rl.lessons import Tutor
 from saccade.rl.ranks import Ranks, in_ranks
 from saccade.rl.tiny_start import TINY_AGENT, corpus
-from saccade.rl.trainer import write_json
 
 Report = Callable[[int, dict[str, float]], None]
-
-BLOCK = 8
-"""Steps whose lessons are made together: drawing many pictures at once is faster."""
-
-
-@dataclass(frozen=True)
-class Course:
-    """A stream of lessons and its part in every step."""
-
-    env: str
-    """Written `saccade/Shapes-v0?level=2`; its training split is taught."""
-    tasks: int = 4
-    """Tasks of each step, on each rank."""
-    captions: int = 1
-    """Pictures of each lesson, at most, that are also described as a whole, each with another caption."""
-    pool: int = 0
-    """Distinct tasks of each rank, taught again and again; 0 for new ones in every step."""
-    span: tuple[float, float] = (0.0, 1.0)
-    """Share of the schedule at which the course begins, and at which it ends."""
-    every: int = 1
-    """It is taught in each step of its span whose number is a multiple of this."""
-
-    def __post_init__(self) -> None:
-        if self.tasks < 1:
-            raise ConfigError(f"tasks must be >= 1, got {self.tasks}")
-        if self.captions < 0 or self.pool < 0:
-            raise ConfigError(f"captions and pool must be >= 0, got {self.captions} and {self.pool}")
-        if not 0 <= self.span[0] < self.span[1] <= 1:
-            raise ConfigError(f"span must be two growing shares between 0 and 1, got {self.span}")
-        if self.every < 1:
-            raise ConfigError(f"every must be >= 1, got {self.every}")
-
-    def taught(self, share: float, step: int) -> bool:
-        """Whether a step, so far into the schedule, teaches it."""
-        return self.span[0] <= share < self.span[1] and step % self.every == 0
 
 
 @dataclass(frozen=True)
@@ -132,60 +94,6 @@ class PretrainConfig:
         return hashlib.sha256(json.dumps(decisive, sort_keys=True).encode()).hexdigest()[:12]
 
 
-class Stream:
-    """The lessons of one course on one rank, as rows.
-
-    Args:
-        course: what is taught.
-        tutor: writes the rows.
-        steps: of the whole schedule.
-        seed: of the run.
-        rank: which process this is.
-    """
-
-    def __init__(self, course: Course, tutor: Tutor, steps: int, seed: int, rank: int) -> None:
-        self.course = course
-        self.steps = steps
-        self.tutor = tutor
-        self.name = [seed, zlib.crc32(repr(course).encode()), rank]
-        self.env = TaskSource.parse(course.env).task(0).make()
-        self._world: Any = self.env.unwrapped
-        self._block = -1
-        self._rows: list[list[Row]] = []
-        self._pool: dict[int, list[Row]] = {}
-
-    def rows(self, step: int) -> list[Row]:
-        """The rows of one step."""
-        block, offset = divmod(step, BLOCK)
-        if block != self._block:
-            self._block = block
-            self._rows = self._teach([self._seeds(block * BLOCK + index) for index in range(BLOCK)])
-        return self._rows[offset]
-
-    def close(self) -> None:
-        """Close the world."""
-        self.env.close()
-
-    def _seeds(self, step: int) -> list[int]:
-        if not self.course.taught(step / self.steps, step):
-            return []
-        rng = np.random.default_rng([*self.name, step])
-        seeds = rng.integers(self.course.pool or 2**31, size=self.course.tasks)
-        # Ranks with a pool have tasks of their own.
-        return [int(seed) + self.course.pool * self.name[-1] for seed in seeds]
-
-    def _teach(self, steps: Sequence[Sequence[int]]) -> list[list[Row]]:
-        missing = list(dict.fromkeys(seed for seeds in steps for seed in seeds if seed not in self._pool))
-        rows: dict[int, list[Row]] = {seed: [] for seed in missing} | self._pool
-        for seed, lesson in self._world.lessons(missing):
-            # Several lessons of one task are about one picture, which is described once.
-            captions = 0 if rows[seed] else self.course.captions
-            rows[seed] += self.tutor.rows(self.env, lesson, captions)
-        if self.course.pool:
-            self._pool = rows
-        return [[row for seed in seeds for row in rows[seed]] for seeds in steps]
-
-
 def pretrain(config: PretrainConfig, resume: bool = False, stop_at: int = 0, report: Report | None = None) -> Path:
     """Make a model; returns the folder `model` of the run, which is there once the schedule is done.
 
@@ -221,7 +129,8 @@ def _claim(out: Path, config: PretrainConfig, resume: bool) -> None:
     file = out / "recipe.json"
     if not out.exists():
         out.mkdir(parents=True)
-        write_json(file, {"run_id": config.run_id} | dataclasses.asdict(config))
+        facts = {"run_id": config.run_id} | dataclasses.asdict(config)
+        write_atomically(file, [json.dumps(facts, indent=1).encode()])
         return
     if not resume:
         raise ConfigError(f"{out} holds a run already: go on with resume, or choose another folder")
@@ -301,30 +210,3 @@ def _check(config: PretrainConfig, checker: Runner, ranks: Ranks) -> dict[str, f
         success[f"success/{env}"] = Evaluation([each.episode for each in done]).success.mean
         checker.close()  # or the worlds of all courses would stay open
     return ranks.total(success)
-
-
-class Curve:
-    """Metrics of each step, one JSON line each; what lies beyond the step to go on from is dropped.
-
-    Args:
-        path: the file.
-        steps: how many steps of it hold.
-    """
-
-    def __init__(self, path: Path, steps: int) -> None:
-        self.path = path
-        kept = [line for line in read_curve(path) if line["step"] <= steps] if path.exists() else []
-        scratch = path.with_suffix(".partial")
-        scratch.write_text("".join(json.dumps(line) + "\n" for line in kept))
-        scratch.replace(path)
-
-    def add(self, step: int, metrics: dict[str, float]) -> None:
-        """Append one step."""
-        with self.path.open("a") as file:
-            file.write(json.dumps({"step": step} | metrics) + "\n")
-
-
-def read_curve(path: Path) -> list[dict[str, float]]:
-    """The lines of a curve; a last one that was cut off while it was written does not count."""
-    text = path.read_text()
-    return [json.loads(line) for line in text[: text.rfind("\n") + 1].splitlines()]

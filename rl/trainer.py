@@ -32,11 +32,12 @@ from saccade.agents.trajectory import Trajectory
 from saccade.envs.episode import Ending, Episode
 from saccade.envs.errors import ConfigError, WorldFailure
 from saccade.envs.replay import ReplayStore
+from saccade.envs.replay.files import write_atomically
 from saccade.envs.task import TaskSource
 from saccade.rl.advantages import make_estimator
 from saccade.rl.appraisal import value_targets
 from saccade.rl.checkpoint import CheckpointFolder
-from saccade.rl.config import TrainConfig
+from saccade.rl.config import FREE_TO_CHANGE, TrainConfig
 from saccade.rl.credit import assign, consult, rollouts_of
 from saccade.rl.gae import Floats
 from saccade.rl.learner import Learner
@@ -85,7 +86,8 @@ class Trainer:
         self.checkpoints = CheckpointFolder(self.folder / "checkpoints", config.run_id, config.keep_checkpoints)
         self.start = self._restore() if resume else 0
         self.folder.mkdir(parents=True, exist_ok=True)
-        write_json(self.folder / "config.json", config.to_json() | {"run_id": config.run_id})
+        facts = config.to_json() | {"run_id": config.run_id}
+        write_atomically(self.folder / "config.json", [json.dumps(facts, indent=1).encode()])
 
     def run(self, report: Report | None = None) -> Result:
         """Train to the end. `report` is called after each update with its metrics."""
@@ -207,9 +209,9 @@ class Trainer:
         return found.update
 
     def _evaluate(self, store: ReplayStore, update: int, phase: str) -> dict[str, Evaluation]:
+        config = self.config
         out = {}
-        for source in self.config.sources:
-            config = self.config
+        for source in config.sources:
             found = evaluate(
                 self.runner, source, config.eval_tasks, first_seed=config.eval_first, label=f"{phase}/{update}"
             )
@@ -245,13 +247,3 @@ def stored_evaluation(store: ReplayStore, phase: str) -> dict[str, Evaluation]:
         episode = store.episode(record)
         episodes.setdefault(str(TaskSource(episode.task.id, episode.task.kwargs)), []).append(episode)
     return {name: Evaluation(found) for name, found in episodes.items()}
-
-
-def write_json(path: Path, data: object) -> None:
-    """Write a JSON file whole or not at all."""
-    scratch = path.with_suffix(".partial")
-    scratch.write_text(json.dumps(data, indent=1))
-    scratch.replace(path)
-
-
-FREE_TO_CHANGE = ("run", "checkpoint_every", "keep_checkpoints")

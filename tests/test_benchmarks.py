@@ -14,7 +14,7 @@ def script(monkeypatch):
     """Imports a script by name."""
     monkeypatch.syspath_prepend(str(BENCHMARKS))
     yield importlib.import_module
-    for name in ("context", "page", "studies", "thought_drift"):
+    for name in ("context", "page", "side_by_side", "studies", "thought_drift"):
         sys.modules.pop(name, None)
 
 
@@ -27,6 +27,24 @@ def test_a_section_is_replaced_and_the_rest_stays(script, tmp_path):
     )
     with pytest.raises(ValueError, match="has no place for 'c'"):
         script("page").write_section(page, "c", "")
+
+
+def test_runs_stand_side_by_side_and_one_that_fails_stops_none(script, tmp_path, capfd):
+    def command(text):
+        return [sys.executable, "-c", text]
+
+    written = tmp_path / "written"
+    commands = {
+        "bad": command("raise SystemExit(3)"),
+        "late": command(
+            f"import os; open({str(written)!r}, 'w').write(os.environ['OMP_NUM_THREADS'] + os.environ['X'])"
+        ),
+    }
+    assert not script("side_by_side").side_by_side(commands, X="y")
+    assert written.read_text() == "1y"
+    out = capfd.readouterr().out
+    assert "bad: failed after" in out and "late: done after" in out
+    assert script("side_by_side").side_by_side({})
 
 
 def test_differences_are_paired_by_task(script):

@@ -29,6 +29,8 @@ class _Waiting(Generic[Request, Result]):
 class Batcher(Generic[Request, Result]):
     """Collects requests of one event loop and runs them in one worker thread.
 
+    Once the loop of a run is over, however it ended, nothing is computed any more: the weights may change.
+
     Args:
         serve: runs a batch and returns one result a request, in order.
         max_batch: most requests in one batch.
@@ -94,7 +96,12 @@ class Batcher(Generic[Request, Result]):
         try:
             for start in range(0, len(batch), self._max_batch):
                 part = batch[start : start + self._max_batch]
-                results = await loop.run_in_executor(self._thread, self._serve, [each.request for each in part])
+                work = loop.run_in_executor(self._thread, self._serve, [each.request for each in part])
+                try:
+                    results = await asyncio.shield(work)
+                except asyncio.CancelledError:
+                    await asyncio.wait([work])  # no thread can be stopped, and this one reads the weights
+                    raise
                 for waiting, result in zip(part, results, strict=True):
                     if not waiting.future.done():
                         waiting.future.set_result(result)

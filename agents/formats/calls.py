@@ -16,7 +16,7 @@ from __future__ import annotations
 import json
 import math
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 from saccade.agents.formats.reply import FREE, Reply
@@ -221,7 +221,8 @@ def tools_of(actions: ActionFormat) -> list[dict[str, Any]]:
     ]
 
 
-def _read(text: str, thought: str, calls: Any, limit: int, actions: ActionFormat) -> Reply:
+def _read(text: str, thought: str, calls: Callable[[], Iterable[Any]], limit: int, actions: ActionFormat) -> Reply:
+    """The actions of calls, which may turn out to be unreadable when they are asked for."""
     try:
         found = [action_of(call, actions) for call in _at_most(calls(), limit)]
     except ActionError as error:
@@ -229,7 +230,7 @@ def _read(text: str, thought: str, calls: Any, limit: int, actions: ActionFormat
     return Reply(thought, found[0], True, tuple(found[1:]))
 
 
-def _at_most(calls: Any, limit: int) -> Sequence[Any]:
+def _at_most(calls: Iterable[Any], limit: int) -> Sequence[Any]:
     found = list(calls)
     if not 1 <= len(found) <= limit:
         raise ActionError(f"a reply has {'one action' if limit == 1 else f'1 to {limit} actions'}, got {len(found)}")

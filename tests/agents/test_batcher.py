@@ -1,5 +1,7 @@
 import asyncio
 import random
+import threading
+import time
 
 import pytest
 
@@ -82,6 +84,29 @@ def test_who_was_cancelled_is_not_served_and_holds_up_nobody():
     asyncio.run(stopped())
     assert asyncio.run(asyncio.wait_for(ask(2), 20)) == 2
     assert batches == [[2]]
+    batcher.close()
+
+
+def test_a_batch_under_way_is_over_when_its_run_is():
+    """As after Ctrl-C in a notebook: the learner may move the weights at once, and nobody reads them."""
+    begun, over = threading.Event(), threading.Event()
+
+    def serve(requests):
+        begun.set()
+        time.sleep(0.2)
+        over.set()
+        return requests
+
+    batcher = Batcher(serve, 4, True)
+
+    async def stopped():
+        asked = asyncio.create_task(batcher.submit(0, "0"))
+        await asyncio.to_thread(begun.wait, 20)
+        asked.cancel()
+        await asyncio.wait([asked])
+
+    asyncio.run(stopped())
+    assert over.is_set()
     batcher.close()
 
 

@@ -36,6 +36,9 @@ def test_location_tokens():
     assert codec.encode_text("red cube (31, 17) ball (0, 63)", (64, 64)) == "red cube<loc15><loc08> ball<loc00><loc31>"
     assert codec.decode_text("red cube<loc15><loc08>", (64, 64)) == "red cube (31, 17)"
     assert codec.encode_action("click(500, -3)", ACTIONS, (64, 64)) == "click(<loc31><loc00>)"
+    write = ActionSet(verb("write", "Write at a place.", x=X, y=Y, text=STR))
+    said = "write(<loc15><loc08>, 'a>, <loc')"  # a text is left as it is
+    assert codec.encode_action("write(31, 17, 'a>, <loc')", write, (64, 64)) == said
 
 
 def test_thousandths():

@@ -79,6 +79,9 @@ def test_greedy_takes_the_most_probable_token(agent):
     params = SamplingParams(max_tokens=4, temperature=0, stop=(agent.chat.stop,), banned=agent.chat.banned)
     first, second = generate(agent, [prompt_of(agent, "x")] * 2, params)
     assert first.ids == second.ids
+    sampled = generate(agent, [prompt_of(agent, "x")] * 32)
+    assert len({reply.ids[0] for reply in sampled}) > 1
+    assert max(reply.logprobs[0] for reply in sampled) <= first.logprobs[0] + 1e-4
 
 
 def test_banned_tokens_never_come_and_the_stop_ends_a_reply(agent):

@@ -98,6 +98,23 @@ def test_a_failing_world_is_a_recorded_value_and_never_trained_on(agent, mode, s
         assert not episode.rule.trained and not episode.rule.in_baseline
 
 
+class Winning(gym.Wrapper):
+    """Ends with a cause that nobody knows."""
+
+    def step(self, action):
+        *came, info = super().step(action)
+        return (*came, info | {"cause": "goals" if any(came[-2:]) else None})
+
+
+def test_an_ending_that_nobody_knows_is_recorded_and_says_what_was_meant(agent):
+    runner = Runner(agent, RunnerConfig(concurrency=1), "random", Winning)
+    done = runner.run([Job(TaskSpec("test/Fragile-v0", seed)) for seed in range(2)])
+    runner.close()
+    for episode in (each.episode for each in done):
+        assert episode.cause is Cause.INFRA and len(episode.steps) == 3
+        assert "got 'goals'" in episode.failure and "did you mean 'goal'" in episode.failure
+
+
 def test_a_hanging_world_is_given_up_and_its_thread_too(agent):
     started = time.perf_counter()
     done = run(agent, "hang", count=2, world_timeout=0.3)
@@ -182,7 +199,7 @@ import grid_walk
 from saccade.agents.runner import Job, Runner, RunnerConfig
 from saccade.envs.task import TaskSource
 from saccade.rl.evaluate import make_agent
-agent = make_agent({str(taught_path)!r}, "engine", None)
+agent = make_agent({str(taught_path)!r})
 act = grid_walk.GridWalk.act
 grid_walk.GridWalk.act = lambda self, call: (time.sleep(0.2), act(self, call))[1]
 threading.Timer(1.0, lambda: os.kill(os.getpid(), signal.SIGINT)).start()

@@ -10,7 +10,8 @@ import time
 import pytest
 
 from saccade.agents.runner import Job, Runner, RunnerConfig
-from saccade.agents.worlds import RemoteWorld, WorldProcesses, lives_apart
+from saccade.agents.world_host import Host
+from saccade.agents.worlds import WorldProcesses, lives_apart
 from saccade.envs.episode import Cause
 from saccade.envs.errors import ActionError, ConfigError, ResetNeeded, WorldFailure
 from saccade.envs.task import TaskSource, TaskSpec
@@ -145,6 +146,18 @@ def test_a_remote_world_is_like_the_world_itself(processes):
     world.close()
 
 
+def test_a_process_keeps_no_demonstration_of_an_episode_that_is_over():
+    host = Host()
+    world = host.make("trouble", task())
+    host.reset(world, 0)
+    demo = host.demo(world)
+    assert host.show(world, demo) and host._demos[world]
+    while not any(host.step(world, "say(-1)")[2:4]):
+        pass
+    assert not host._demos[world] and host.show(world, demo) is None
+    host.close(world)
+
+
 def test_wrappers_work_around_it(agent):
     done = run(agent, [Job(TaskSpec("saccade/Reach-v0", 0))], 1, "demo", BlankPictures)
     assert all((image.pixels == 255).all() for image in done[0].samples[0].media)
@@ -267,12 +280,17 @@ def test_the_host_loads_no_model_library():
     assert done.stdout == "False False\n"
 
 
-def test_a_hundred_worlds_do_not_pile_up(processes):
+def test_worlds_that_are_closed_do_not_pile_up(processes):
+    host = Host()
     for _ in range(3):
-        world = processes.make(0, task())
-        world.close()
-        world.close()
-    assert isinstance(processes.make(0, task()), RemoteWorld)
+        world = host.make("trouble", task())
+        host.reset(world, 0)
+        host.close(world)
+        host.close(world)
+    assert not host._worlds and not host._demos
+    remote = processes.make(0, task())
+    remote.close()
+    remote.close()
 
 
 def _runs(pid):

@@ -43,11 +43,11 @@ def learner(agent):
 @pytest.fixture
 def trajectories(agent, walk):
     """Sampled episodes of several turns and pictures: 4 tasks, 3 samples each."""
+    from made_up import say_little
+
     from saccade.agents.runner import Job, Runner, RunnerConfig
 
-    # An untrained model rarely ends a reply; among a few tokens it does, and its episodes have many turns.
-    few = {agent.chat.stop, *agent.chat.encode('move("left")<answer>')}
-    agent.chat.banned = tuple(sorted(set(range(agent.chat.vocabulary)) - few))
+    say_little(agent.chat)
     runner = Runner(agent, RunnerConfig(concurrency=6))
     done = runner.run([Job(walk.task(seed), sample) for seed in range(4) for sample in range(3)])
     runner.close()

@@ -1,15 +1,11 @@
 import numpy as np
 import pytest
 import torch
+from made_up import rows_of
 
 from saccade.agents.engines.sampling import banned_mask
 from saccade.envs.observation import Image
 from saccade.rl.batch import Row, collate, cut, score
-
-
-def rows_of(trajectories):
-    rng = np.random.default_rng(0)
-    return [Row(s, rng.normal(size=int(s.action_mask.sum()))) for each in trajectories for s in each.samples]
 
 
 def logprobs(agent, rows):

@@ -3,11 +3,12 @@ import json
 import os
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 
 import pytest
 
-from saccade.rl.cli import main
+from saccade.rl.cli import COMMANDS, main
 
 ROOT = Path(__file__).parents[2]
 
@@ -66,7 +67,8 @@ def test_environments_are_found_by_a_word(capsys):
         (["card", "./none", "--envs", "saccade/Digits-v0"], "config.json"),
         (["envs", "no_such_module:X-v0"], "is its folder on PYTHONPATH?"),
         (["train", "--model", "m", "--envs", "x-v0", "--rewards", "tsk=1"], "did you mean 'task'"),
-        (["eval", "--envs", "saccade/Digits-v0", "--policy", "random", "--split", "tets"], "split must be one of"),
+        (["train", "--model", "m", "--envs", "x-v0", "--rewards", "task"], "'task'"),
+        (["eval", "--envs", "saccade/Digits-v0", "--policy", "random", "--split", "tets"], "--split"),
         (["replay", "./nothing"], "replay store"),
         (["play", "saccade/Shape-v0", "--out", "RUN"], "did you mean 'saccade/Shapes-v0'"),
         (["play", "saccade/Shapes-v0", "--out", "RUN", "--episodes", "0"], "episodes must be >= 1"),
@@ -172,9 +174,25 @@ def test_a_card_is_written_by_command_line(capsys, taught_path, tmp_path):
         assert f"Success of {name} on 4 tasks" in written and str(taught_path.parent) not in written
 
 
-def test_the_console_script_is_installed():
+@pytest.mark.parametrize(
+    ("arguments", "goes_on"),
+    [(["train", "--model", "m", "--envs", "x-v0"], True), (["card", "m", "--envs", "x-v0"], False)],
+)
+def test_an_interrupted_command_says_how_to_go_on_where_it_can(capsys, monkeypatch, arguments, goes_on):
+    def interrupt(command):
+        raise KeyboardInterrupt
+
+    cls, _ = COMMANDS[arguments[0]]
+    monkeypatch.setitem(COMMANDS, arguments[0], (cls, interrupt))
+    status, text = run(capsys, *arguments)
+    assert status == 130 and text.startswith("interrupted") and ("--resume" in text) == goes_on
+
+
+def test_the_console_script_runs():
+    script = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["scripts"]["saccade"]
+    module, _, function = script.partition(":")
     done = subprocess.run(
-        [sys.executable, "-c", "from saccade.rl.cli import main; raise SystemExit(main(['envs']))"],
+        [sys.executable, "-c", f"from {module} import {function}; raise SystemExit({function}(['envs']))"],
         capture_output=True,
         text=True,
         env=os.environ | {"COLUMNS": "120"},

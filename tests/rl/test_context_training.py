@@ -3,6 +3,7 @@
 from dataclasses import replace
 
 import pytest
+from made_up import say_little
 
 from saccade.agents.context import ContextConfig
 from saccade.agents.engines.sampling import banned_mask
@@ -41,8 +42,7 @@ def trainer(tiny_path, tmp_path):
         )
         built = Trainer(config, resume)
         chat = built.chat
-        few = {chat.stop, *chat.encode('move("left")<answer>')}
-        chat.banned = tuple(sorted(set(range(chat.vocabulary)) - few))
+        say_little(chat)
         built.learner.banned = banned_mask(chat.banned, chat.vocabulary)
         return built
 

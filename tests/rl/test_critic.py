@@ -6,6 +6,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
+from made_up import say_little
 
 from saccade.agents.engines.base import Completion, StopReason
 from saccade.agents.engines.sampling import banned_mask
@@ -91,8 +92,7 @@ def test_rows_without_values_are_refused(learner, turns):
 @pytest.fixture
 def cut_off(agent):
     """Episodes of a world that allows two turns, with their final observations, and the same without."""
-    few = {agent.chat.stop, *agent.chat.encode('move("left")<answer>')}
-    agent.chat.banned = tuple(sorted(set(range(agent.chat.vocabulary)) - few))
+    say_little(agent.chat)
     source = TaskSource("grid_walk:GridWalk-v0", {"max_turns": 2})
     found = []
     for show_final in (True, False):
@@ -194,8 +194,7 @@ def trainer(tiny_path, tmp_path):
         }
         built = Trainer(TrainConfig(**settings | changes), resume)
         chat = built.chat
-        few = {chat.stop, *chat.encode('move("left")<answer>')}
-        chat.banned = tuple(sorted(set(range(chat.vocabulary)) - few))
+        say_little(chat)
         built.learner.banned = banned_mask(chat.banned, chat.vocabulary)
         return built
 

@@ -10,8 +10,13 @@ import time
 import pytest
 from chat_server import walk_by_sight
 
+from saccade.agents.agent import AgentConfig
+from saccade.agents.engines.vllm import VLLMEngineConfig
+from saccade.envs.errors import ConfigError
 from saccade.rl.cli import main
-from saccade.rl.evaluate import tries_of_interest
+from saccade.rl.commands import Eval
+from saccade.rl.eval_store import EvalStore
+from saccade.rl.evaluate import evaluation_settings, tries_of_interest
 
 WALK, SMALL = "grid_walk:GridWalk-v0", "grid_walk:GridWalk-v0?size=3"
 SECRET = "sk-test-1234567890abcdef"
@@ -83,6 +88,19 @@ main({["eval", *map(str, what), "--store", str(torn)]!r})
     assert len(ids) == len(set(ids)) == 18  # two sources, three tasks, greedy once and sampled twice
     replies = {record["id"]: [step["reply"] for step in record["steps"]] for record in stored(whole)}
     assert replies == {record["id"]: [step["reply"] for step in record["steps"]] for record in stored(torn)}
+
+
+def test_what_decides_the_replies_of_an_engine_must_stay(tmp_path):
+    free, forced = (
+        evaluation_settings(
+            Eval((WALK,), engine="vllm", vllm=VLLMEngineConfig(forced_format=on)), AgentConfig(), "full"
+        )
+        for on in (False, True)
+    )
+    EvalStore.open(str(tmp_path), "eval-0", free, resume=False).close()
+    EvalStore.open(str(tmp_path), "eval-0", free, resume=True).close()
+    with pytest.raises(ConfigError, match=r"vllm\.forced_format=False, now it is True"):
+        EvalStore.open(str(tmp_path), "eval-0", forced, resume=True)
 
 
 def test_more_tasks_and_tries_are_added_to_what_is_there(capsys, tmp_path):

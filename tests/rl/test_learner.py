@@ -4,19 +4,15 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
+from made_up import rows_of
 
 from saccade.envs.errors import ConfigError
-from saccade.rl.batch import Row, collate, cut, score
+from saccade.rl.batch import collate, cut, score
 from saccade.rl.critic import CriticConfig
 from saccade.rl.kl import KLConfig
 from saccade.rl.learner import LearnerConfig
 from saccade.rl.looks import Looks
 from saccade.rl.mismatch import CorrectionConfig
-
-
-def rows_of(trajectories, seed=0):
-    rng = np.random.default_rng(seed)
-    return [Row(s, rng.normal(size=int(s.action_mask.sum()))) for each in trajectories for s in each.samples]
 
 
 def gradient(learner):
@@ -111,6 +107,20 @@ def test_a_batch_of_which_nothing_is_left_changes_nothing(learner, trajectories)
     assert all(torch.equal(before[name], p) for name, p in subject.parameters.items()) and subject.steps == 0
 
 
+def test_a_token_that_was_all_but_impossible_leaves_the_metrics_finite(learner, trajectories):
+    """Its ratio counts as exp(20), as in every loss: exp(2 x 45) is beyond float32, and 0 times that is no number."""
+    rows = rows_of(trajectories)
+    count = sum(row.tokens for row in rows)
+    odd = rows[0].sample.logprobs.copy()
+    odd[rows[0].prefix] -= 100
+    rows[0] = replace(rows[0], sample=replace(rows[0].sample, logprobs=odd))
+    kept = learner(learning_rate=1e-12).step(rows)["mismatch/ess_inverse"]
+    assert kept == pytest.approx(np.exp(40) / count, rel=1e-3)
+    masked = learner(learning_rate=1e-12, correction=CorrectionConfig("mask")).step(rows)
+    assert masked["mismatch/ess_inverse"] == pytest.approx(1, rel=1e-3)
+    assert masked["mismatch/masked"] == pytest.approx(1 / count)
+
+
 def test_the_divergence_is_weighed_as_its_control_says(learner, trajectories):
     rows = rows_of(trajectories)
     kl = KLConfig(control="adaptive", target=1e9, horizon=10 * len(rows), reference="average", decay=0.5)
@@ -138,8 +148,7 @@ def test_observation_tokens_have_no_gradient(learner, turns):
     """Only action tokens are scored: another world text after the last action changes nothing."""
     subject = learner(kl_coef=0, max_grad_norm=1e9)
     rows = rows_of(turns)
-    subject.step(rows)
-    before = gradient(subject).clone()
+    start = {name: p.detach().clone() for name, p in subject.parameters.items()}
 
     def with_tail(row):
         sample, tail = row.sample, 3
@@ -154,17 +163,14 @@ def test_observation_tokens_have_no_gradient(learner, turns):
             ),
         )
 
-    fresh = learner(kl_coef=0, max_grad_norm=1e9)
-    # The same backbone was stepped once by now: compare two steps from one state instead.
-    state = {name: p.detach().clone() for name, p in fresh.parameters.items()}
-    fresh.step(rows)
-    plain = gradient(fresh).clone()
+    subject.step(rows)
+    plain = gradient(subject).clone()
     with torch.no_grad():
-        for name, parameter in fresh.parameters.items():
-            parameter.copy_(state[name])
-    fresh.step([with_tail(row) for row in rows])
-    assert torch.allclose(plain, gradient(fresh), atol=1e-6 * float(plain.abs().max()) + 1e-9)
-    assert before.abs().max() > 0
+        for name, parameter in subject.parameters.items():
+            parameter.copy_(start[name])
+    subject.step([with_tail(row) for row in rows])
+    assert plain.abs().max() > 0
+    assert torch.allclose(plain, gradient(subject), atol=1e-6 * float(plain.abs().max()) + 1e-9)
 
 
 def test_the_divergence_to_the_start_is_zero_at_the_start_and_grows(learner, trajectories):
@@ -220,7 +226,17 @@ def test_the_learning_rate_warms_up_and_falls(learner):
     assert rates[1:] == sorted(rates[1:], reverse=True)
 
 
-@pytest.mark.parametrize("bad", [{"learning_rate": 0}, {"kl_coef": -1}, {"loss": "none"}, {"aggregation": "sum"}])
-def test_bad_settings_are_refused(bad):
-    with pytest.raises(ConfigError):
+@pytest.mark.parametrize(
+    ("bad", "message"),
+    [
+        ({"learning_rate": 0}, "learning_rate must be > 0, got 0"),
+        ({"max_grad_norm": 0}, "max_grad_norm must be > 0, got 0"),
+        ({"passes": 0}, "passes must be >= 1, got 0"),
+        ({"kl_coef": -1}, "must be >= 0, got -1 and 0.0"),
+        ({"loss": "none"}, "unknown loss"),
+        ({"aggregation": "sum"}, "unknown aggregation"),
+    ],
+)
+def test_bad_settings_are_refused(bad, message):
+    with pytest.raises(ConfigError, match=message):
         LearnerConfig(**bad)

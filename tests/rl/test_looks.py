@@ -1,8 +1,7 @@
 import pytest
 import torch
 
-from saccade.rl.batch import collate, score
-from saccade.rl.learner import Row
+from saccade.rl.batch import Row, collate, score
 from saccade.rl.looks import Looks
 
 

@@ -8,8 +8,10 @@ import pytest
 from saccade.agents.agent import AgentConfig
 from saccade.agents.tiny import TinyConfig
 from saccade.envs.errors import ConfigError
+from saccade.rl.courses import BLOCK, Course, Stream
+from saccade.rl.curve import Curve, read_curve
 from saccade.rl.lessons import Tutor
-from saccade.rl.pretrain import BLOCK, Course, Curve, PretrainConfig, Stream, pretrain, read_curve
+from saccade.rl.pretrain import PretrainConfig, pretrain
 
 SMALL = PretrainConfig(
     courses=(Course("grid_walk:GridWalk-v0", 2, pool=6), Course("saccade/Shapes-v0?level=1", 2)),

@@ -5,6 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
+from made_up import say_little
 
 from saccade.agents.agent import Agent
 from saccade.agents.context import ContextConfig
@@ -33,8 +34,7 @@ EXACT = {"kl_coef": 0.0, "max_grad_norm": 1e9, "warmup": 1}
 
 def walked(agent, context, max_turns=4, show_final=False):
     """Sampled episodes of several turns under a context policy: 3 tasks, 2 samples each."""
-    few = {agent.chat.stop, *agent.chat.encode('move("left")<answer>')}
-    agent.chat.banned = tuple(sorted(set(range(agent.chat.vocabulary)) - few))
+    say_little(agent.chat)
     actor = Agent(agent.engine, agent.chat, replace(agent.config, context=context, max_reply_tokens=24))
     runner = Runner(actor, RunnerConfig(concurrency=6, check_thoughts=False), show_final=show_final)
     source = TaskSource("grid_walk:GridWalk-v0", {"max_turns": max_turns})

@@ -8,10 +8,20 @@ from saccade.rl.sft import SFTConfig, WarmStart
 from saccade.rl.tiny_start import GrowConfig, corpus, grow
 
 
-def test_a_warm_start_stops_at_its_target_and_is_saved(taught_path):
+def test_a_warm_start_is_saved_with_its_way_of_writing(taught_path):
     assert saved_agent_config(taught_path).coordinates == "location-tokens"
     backbone, chat = load_model(taught_path)
     assert backbone.vocabulary == chat.vocabulary
+
+
+def test_a_warm_start_stops_at_its_target(agent, learner, walk, monkeypatch):
+    """Success is measured every second step and found to be a tenth of the step: .2, .4."""
+    demos = Runner(agent, policy="demo")
+    config = SFTConfig(steps=99, batch=2, pool=4, check_every=2, target=0.35)
+    warm = WarmStart(agent, learner(kl_coef=0), [walk], demos, Runner(agent), config)
+    monkeypatch.setattr(warm, "_success", lambda step: {"sft/success/walk": step / 10})
+    assert warm.run()["sft/steps"] == 4
+    demos.close()
 
 
 def test_batches_see_every_episode_once_a_round(agent, learner, walk):

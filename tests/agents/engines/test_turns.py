@@ -6,6 +6,7 @@ import threading
 import numpy as np
 import pytest
 import torch
+from made_up import say_little
 
 from saccade.agents.agent import Agent
 from saccade.agents.engines.base import SamplingParams
@@ -114,8 +115,7 @@ def test_without_the_drop_old_keys_would_serve(agent, engine):
 
 def test_episodes_are_equal_and_nothing_is_kept_behind_them(agent, engine, walk):
     """A learner that reads the whole episode finds the log-probabilities of every turn."""
-    few = {agent.chat.stop, *agent.chat.encode("z")}  # replies end soon, so episodes go on
-    agent.chat.banned = tuple(sorted(set(range(agent.chat.vocabulary)) - few))
+    say_little(agent.chat, "z")
     jobs = [Job(walk.task(seed), sample) for seed in range(2) for sample in range(2)]
     keeping = engine()
     found = []
@@ -132,7 +132,7 @@ def test_episodes_are_equal_and_nothing_is_kept_behind_them(agent, engine, walk)
 
 
 def test_a_batch_that_was_given_up_keeps_nothing(agent, engine, monkeypatch):
-    """It may be computed under weights that change meanwhile."""
+    """It ends behind its episode, which no turn follows."""
     keeping, begun, go_on = engine(), threading.Event(), threading.Event()
     hidden = keeping.backbone.hidden
 
@@ -154,10 +154,10 @@ def test_a_batch_that_was_given_up_keeps_nothing(agent, engine, monkeypatch):
         await asyncio.to_thread(begun.wait, 60)
         asked.cancel()
         await asyncio.wait([asked])
+        go_on.set()
 
-    asyncio.run(given_up())
-    go_on.set()
-    keeping.close()  # waits for the batch
+    asyncio.run(given_up())  # waits for the batch
+    keeping.close()
     assert len(keeping._turns) == 0
 
 
