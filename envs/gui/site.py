@@ -89,8 +89,8 @@ class Hosts:
 
     def __init__(self, *origins: str) -> None:
         for origin in origins:
-            parts = urlsplit(origin)
-            if parts.scheme not in ("http", "https") or not parts.netloc or parts.path.strip("/"):
+            # One that cannot be read would stand for every address that cannot be read either, such as `file:///`.
+            if not _origin(origin) or urlsplit(origin).path.strip("/"):
                 raise ConfigError(f"an origin is written like http://127.0.0.1:7770, got {origin!r}")
         self.origins = frozenset(_origin(origin) for origin in origins)
 
@@ -112,7 +112,7 @@ def _origin(url: str) -> str:
         port = parts.port or {"http": 80, "https": 443}.get(parts.scheme, 0)
     except ValueError:
         return ""
-    return f"{parts.scheme}://{parts.hostname}:{port}" if parts.scheme in ("http", "https") else ""
+    return f"{parts.scheme}://{parts.hostname}:{port}" if parts.scheme in ("http", "https") and parts.hostname else ""
 
 
 @functools.lru_cache(maxsize=512)
