@@ -187,7 +187,10 @@ class Hands:
 
     async def goto(self, url: str) -> None:
         here = self.tab.page.url
-        address = urljoin(here if self.window.site.allows(here) else self.home, url.strip())
+        try:
+            address = urljoin(here if self.window.site.allows(here) else self.home, url.strip())
+        except ValueError:  # no address at all, such as `http://[`
+            address = url.strip()
         if not self.window.site.allows(address):
             raise ActionError(f"goto opens only addresses that belong to the task, {address[:200]!r} does not")
         await self.tab.page.goto(address, wait_until="load", timeout=LOAD)

@@ -53,19 +53,11 @@ class Site:
 
     def get(self, url: str) -> tuple[bytes, str] | None:
         """Content and media type of a file of this site; `None` for any other address, `..` and links out included."""
-        parts = urlsplit(url)
-        if f"{parts.scheme}://{parts.netloc}" != ORIGIN:
+        try:
+            file = self._file(url)
+            return None if file is None else _read(file, file.stat().st_mtime_ns)
+        except (OSError, ValueError):  # no address, or a name that no file can have
             return None
-        path = unquote(parts.path).lstrip("/")
-        if "\0" in path:
-            return None
-        if self.page and "." not in path:
-            file = self.root / self.page
-            return _read(file, file.stat().st_mtime_ns)
-        file = (self.root / path).resolve()
-        if not file.is_relative_to(self.root.resolve()) or not file.is_file():
-            return None
-        return _read(file, file.stat().st_mtime_ns)
 
     def allows(self, url: str) -> bool:
         """Whether there is such a file."""
@@ -78,6 +70,18 @@ class Site:
             await route.abort("blockedbyclient")
         else:
             await route.fulfill(body=found[0], content_type=found[1])
+
+    def _file(self, url: str) -> Path | None:
+        parts = urlsplit(url)
+        if f"{parts.scheme}://{parts.netloc}" != ORIGIN:
+            return None
+        path = unquote(parts.path).lstrip("/")
+        if "\0" in path:
+            return None
+        if self.page and "." not in path:
+            return self.root / self.page
+        file = (self.root / path).resolve()
+        return file if file.is_relative_to(self.root.resolve()) and file.is_file() else None
 
 
 class Hosts:

@@ -38,6 +38,9 @@ def test_files_are_served_with_their_media_type(site):
         "http://saccade.local.example.com/page.html",
         "http://example.com/page.html",
         "file:///etc/hostname",
+        f"{ORIGIN}/{'x' * 300}.html",
+        f"{ORIGIN}/\ud800.html",
+        "http://[",
         "",
     ],
 )
