@@ -104,10 +104,15 @@ class Hosts:
 
     async def serve(self, route: Route) -> None:
         """Pass a request on to its server, redirects back to the browser; abort any other."""
-        if self.allows(route.request.url):
-            await route.fulfill(response=await route.fetch(max_redirects=0, timeout=20_000))
-        else:
+        if not self.allows(route.request.url):
             await route.abort("blockedbyclient")
+            return
+        try:
+            response = await route.fetch(max_redirects=0, timeout=20_000)
+        except Exception:  # the server does not answer: a request that nobody ends would keep its page loading
+            await route.abort("failed")
+        else:
+            await route.fulfill(response=response)
 
 
 def _origin(url: str) -> str:

@@ -14,11 +14,14 @@ PAGES = {
     "/item": "<h1>Pears</h1><p id=price>4 coins</p>",
     "/search": "<h1>Nothing found</h1>",
     "/moved": None,
+    "/broken": "<h1>Broken</h1><img src=/gone>",
 }
 
 
 class Shop(http.server.BaseHTTPRequestHandler):
     def do_GET(self):
+        if self.path == "/gone":
+            return  # the connection is closed without an answer
         page = PAGES.get(self.path.partition("?")[0], "<h1>Not here</h1>")
         self.send_response(302 if page is None else 200)
         if page is None:
@@ -107,6 +110,14 @@ def test_no_other_server_is_reached_not_even_by_a_redirect(make, origin):
         *_, terminated, truncated, info = go()
         assert not terminated and not truncated and "other.test" not in (env.sight.text or "")
         assert not Hosts(origin).allows(env.sight.url) or env.sight.url == f"{origin}/"
+
+
+@pytest.mark.browser
+def test_a_request_without_an_answer_does_not_keep_its_page_loading(make):
+    env = make(config(eval_types=["string_match"], reference_answers={"exact_match": "x"}))
+    env.reset(seed=0)
+    *_, info = env.step("goto('/broken')")
+    assert info["action_error"] is None and env.sight.tree.find("heading", "Broken")
 
 
 @pytest.mark.browser
