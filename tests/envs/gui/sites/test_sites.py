@@ -127,3 +127,12 @@ def test_goals_differ_and_levels_too():
             assert all(each.begin != each.want for each in drawn)
             goals.append({repr(each) for each in drawn})
         assert not goals[0] & goals[1] and not goals[1] & goals[2]
+
+
+def test_an_address_that_stands_for_no_text_is_no_page(make):
+    env = make("saccade/ShopOrder-v0", level=1, actions=("nav",))
+    env.reset(seed=0)
+    for address in ("/%zz", "/kind/%"):
+        *_, info = env.step(f"goto('{address}')")
+        assert "failure" not in info and info["action_error"] is None
+        assert env.sight.page["path"] == address.split("/")[1:]
