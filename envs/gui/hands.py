@@ -142,6 +142,7 @@ class Hands:
 
     async def mouse_down(self, x: float, y: float, button: str = "left") -> None:
         await self.mouse_move(x, y)
+        self.window.held = True
         await self.tab.mouse_event("mousePressed", *self._place(x, y), button, 1)
 
     async def mouse_up(self, x: float, y: float, button: str = "left") -> None:
@@ -171,7 +172,9 @@ class Hands:
         await self.tab.page.keyboard.insert_text(check_text(text))
 
     async def keyboard_down(self, key: str) -> None:
-        await self.tab.page.keyboard.down(check_keys(key))
+        keys = check_keys(key)
+        self.window.held = True
+        await self.tab.page.keyboard.down(keys)
 
     async def keyboard_up(self, key: str) -> None:
         await self.tab.page.keyboard.up(check_keys(key))
