@@ -36,7 +36,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         command = parse(args)
         return COMMANDS[args[0]][1](command)
     except KeyboardInterrupt:
-        Console(stderr=True).print("interrupted; the same command with --resume goes on from what is stored")
+        resumes = any(field.name == "resume" for field in dataclasses.fields(COMMANDS[args[0]][0]))
+        how = "; the same command with --resume goes on from what is stored" if resumes else ""
+        Console(stderr=True).print(f"interrupted{how}")
         return 130
     except SaccadeError as error:
         if os.environ.get("SACCADE_TRACEBACK"):
@@ -75,6 +77,7 @@ def _usage(args: Sequence[str]) -> int:
         CONSOLE.print(f"saccade {name:8}{(cls.__doc__ or '').splitlines()[0]}", highlight=False)
     CONSOLE.print("saccade COMMAND --help explains one.", highlight=False)
     if args and args[0] not in ("-h", "--help"):
-        Console(stderr=True).print(f"error: unknown command {args[0]!r}; {near(args[0], COMMANDS, 'commands')}")
+        error = f"error: unknown command {args[0]!r}; {near(args[0], COMMANDS, 'commands')}"
+        Console(stderr=True).print(error, markup=False)
         return 2
     return 0

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from saccade.rl.cli import main
+from saccade.rl.cli import COMMANDS, main
 
 ROOT = Path(__file__).parents[2]
 
@@ -51,6 +51,7 @@ def test_environments_are_found_by_a_word(capsys):
     ("arguments", "message"),
     [
         (["trian"], "did you mean 'train'"),
+        (["[/x]"], "unknown command '[/x]'"),
         (["envs", "saccade/Shape-v0"], "did you mean 'saccade/Shapes-v0'"),
         (["envs", "saccade/Shapes-v0?levl=2"], "did you mean 'level'"),
         (["train", "--model", "./none", "--envs", "saccade/Digits-v0", "--run", "RUN"], "config.json"),
@@ -68,6 +69,7 @@ def test_environments_are_found_by_a_word(capsys):
         (["train", "--model", "m", "--envs", "x-v0", "--rewards", "tsk=1"], "did you mean 'task'"),
         (["eval", "--envs", "saccade/Digits-v0", "--policy", "random", "--split", "tets"], "split must be one of"),
         (["replay", "./nothing"], "replay store"),
+        (["replay", "./nothing", "--last", "0"], "--last must be >= 1"),
         (["play", "saccade/Shape-v0", "--out", "RUN"], "did you mean 'saccade/Shapes-v0'"),
         (["play", "saccade/Shapes-v0", "--out", "RUN", "--episodes", "0"], "episodes must be >= 1"),
         (["play", "saccade/Shapes-v0", "--out", "RUN", "--split", "tets"], "--split"),
@@ -78,6 +80,18 @@ def test_a_mistake_is_one_clear_line(capsys, tmp_path, arguments, message):
     assert status == 2
     assert message in text
     assert "Traceback" not in text
+
+
+@pytest.mark.parametrize(
+    ("arguments", "resumes"), [(["envs"], False), (["train", "--model", "m", "--envs", "x-v0"], True)]
+)
+def test_an_interrupted_command_says_how_to_go_on_where_it_can(capsys, monkeypatch, arguments, resumes):
+    def interrupt(command):
+        raise KeyboardInterrupt
+
+    monkeypatch.setitem(COMMANDS, arguments[0], (COMMANDS[arguments[0]][0], interrupt))
+    status, text = run(capsys, *arguments)
+    assert status == 130 and "interrupted" in text and ("--resume" in text) == resumes
 
 
 @pytest.mark.parametrize("how", [["--model", "MODEL"], ["--model=MODEL"]])
