@@ -9,6 +9,7 @@ filled, an address that is not allowed.
 from __future__ import annotations
 
 import asyncio
+import math
 import mimetypes
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
@@ -234,7 +235,10 @@ class Hands:
         found: Any = await handle.evaluate(REACH)
         if not isinstance(found, list):
             raise ActionError(f"{bid} {str(found)[:100]}")
-        x, y, left, top = (float(number) for number in found)
+        # The page can replace what the script calls.
+        if len(found) != 4 or not all(isinstance(each, (int, float)) and math.isfinite(each) for each in found):
+            raise ActionError(f"{bid} has no place")
+        x, y, left, top = found
         if self.tree.by_ref[bid].handle.startswith("f"):  # in a frame, whose pixels are not the window's
             box = await handle.bounding_box()
             if box is None:

@@ -338,3 +338,10 @@ def test_an_error_is_told_once(make):
     assert do(env, "click('nothing')")
     seen, _, _, _, info = env.step("send_msg_to_user('hello')")
     assert info["action_error"] is None and "Error" not in seen["text"]
+
+
+def test_a_page_that_lies_about_places_is_told_to_have_none(make):
+    lies = "Element.prototype.getClientRects = () => [{ left: 'a', top: 0, width: 1, height: 1 }];"
+    env = make({"index": f"<button>Here</button><script>{lies} document.elementFromPoint = () => null</script>"})
+    env.reset(seed=0)
+    assert "has no place" in do(env, f"click('{ref(env, 'Here')}')")
