@@ -19,7 +19,7 @@ from typing import Any
 
 import gymnasium as gym
 
-from saccade.envs import turns
+from saccade.envs import turns, wrappers
 from saccade.envs.episode import Cause, observation_to_json
 from saccade.envs.errors import ConfigError, SaccadeError, near
 from saccade.envs.observation import Part
@@ -165,6 +165,8 @@ class _Replay:
             self.report.skipped.append((self.record.id, f"it ended before its first step ({self.record.cause})"))
             return
         env = worlds.get(self.record.task)
+        if view := self.record.data["info"].get(wrappers.KEY):
+            env = wrappers.named_view(view)(env)
         if limit := self.record.data["info"].get(turns.KEY):
             env = turns.Turns(env, limit)
         _, info = env.reset(seed=self.record.task.seed)

@@ -119,6 +119,14 @@ def test_chance_is_evaluated_without_a_model_and_replayed(capsys, tmp_path):
     assert status == 0 and (tmp_path / "page.html").stat().st_size > 10_000
 
 
+def test_an_evaluation_without_pictures_is_verified_without_them(capsys, tmp_path):
+    store = str(tmp_path / "store")
+    arguments = ["--envs", "saccade/Digits-v0", "--policy", "random", "--tasks", "2", "--blind", "--store", store]
+    assert run(capsys, "eval", *arguments)[0] == 0
+    status, text = run(capsys, "replay", store, "--verify")
+    assert status == 0 and "identical: 2 episodes" in text
+
+
 def test_a_person_plays_in_the_terminal(capsys, monkeypatch, tmp_path):
     monkeypatch.setattr("sys.stdin", io.StringIO(":demo\n:do\n:new\n"))
     out = tmp_path / "mine"
