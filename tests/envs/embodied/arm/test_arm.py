@@ -154,6 +154,17 @@ def test_the_drawer_to_open_is_on_either_side():
     assert 8 < left < 32
 
 
+@pytest.mark.parametrize("cls", [PressButton, PushTo])
+def test_a_mark_does_not_tell_what_the_task_is_about(cls):
+    env = cls(level=2, size=32, targets="marks")
+    numbers = set()
+    for seed in range(8):
+        env.reset(seed=seed)
+        numbers.add(env.marked().index((env.things or env.items)[env.content.wanted[0][0]]))
+    assert len(numbers) > 1
+    env.close()
+
+
 def test_a_planner_recovers_from_what_a_random_agent_left():
     env = StackUp(level=2, size=64, max_turns=30)
     env.reset(seed=3)
