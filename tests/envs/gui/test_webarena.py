@@ -131,6 +131,15 @@ def test_giving_up_is_right_where_there_is_no_answer(make):
 
 
 @pytest.mark.browser
+def test_an_error_before_giving_up_is_told_once(make):
+    env = make(config(eval_types=["string_match"], reference_answers={"fuzzy_match": "N/A"}))
+    env.reset(seed=0)
+    assert env.step("click('nothing')")[4]["action_error"]
+    _, reward, _, _, info = env.step("report_infeasible('there are no pears')")
+    assert (reward, info["action_error"]) == (1.0, None)
+
+
+@pytest.mark.browser
 def test_a_field_is_filled_and_sent(make, origin):
     env = make(config(eval_types=["url_match"], reference_url="__SHOP__/search?q=pears"))
     env.reset(seed=0)
