@@ -5,27 +5,32 @@ Site(ASSETS).allows("http://example.com/")              # False: the request is 
 Hosts("http://127.0.0.1:7770")                          # a server of your own, and nothing else
 
 `Site` is a folder of files under an origin that exists nowhere. `Hosts` are real servers: requests to them are made by
-Playwright's driver, as the browser itself resolves no host name at all.
+Playwright's driver, as the browser itself resolves no host name at all. A redirect of a page becomes a request of its
+own, that is checked as any other.
 """
 
 from __future__ import annotations
 
 import functools
+import json
 import mimetypes
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
-from urllib.parse import unquote, urlsplit
+from urllib.parse import unquote, urljoin, urlsplit
 
 from saccade.envs.errors import ConfigError
 
 if TYPE_CHECKING:
-    from playwright.async_api import Route
+    from playwright.async_api import APIResponse, Route
 
 ORIGIN = "http://saccade.local"
 ASSETS = Path(__file__).parent / "assets"
 FONTS = {".woff2": "font/woff2"}
 """Media types that `mimetypes` lacks on some machines."""
+MOVED = """<script>location.replace(ADDRESS);
+(function wait() { document.documentElement.toggleAttribute("moved"); requestAnimationFrame(wait); })()</script>"""
+"""Sends a page on, and is never quiet. The browser would follow a redirect by itself, and reach nobody."""
 
 
 class Reach(Protocol):
@@ -103,16 +108,30 @@ class Hosts:
         return _origin(url) in self.origins
 
     async def serve(self, route: Route) -> None:
-        """Pass a request on to its server, redirects back to the browser; abort any other."""
-        if not self.allows(route.request.url):
+        """Pass a request on to its server, and a page on to where the server sends it; abort any other."""
+        request = route.request
+        if not self.allows(request.url):
             await route.abort("blockedbyclient")
             return
         try:
             response = await route.fetch(max_redirects=0, timeout=20_000)
+            target = _target(request.url, response)
         except Exception:  # the server does not answer: a request that nobody ends would keep its page loading
             await route.abort("failed")
-        else:
+            return
+        if not (target and request.is_navigation_request()):
             await route.fulfill(response=response)
+        elif self.allows(target):
+            address = json.dumps(target).replace("<", "\\u003c")
+            await route.fulfill(content_type="text/html", body=MOVED.replace("ADDRESS", address))
+        else:
+            await route.abort("blockedbyclient")
+
+
+def _target(url: str, response: APIResponse) -> str:
+    """Where a response leads to; empty if nowhere else."""
+    place = response.headers.get("location", "")
+    return urljoin(url, place) if place and 300 <= response.status < 400 else ""
 
 
 def _origin(url: str) -> str:

@@ -14,6 +14,7 @@ PAGES = {
     "/item": "<h1>Pears</h1><p id=price>4 coins</p>",
     "/search": "<h1>Nothing found</h1>",
     "/moved": None,
+    "/old": None,
     "/broken": "<h1>Broken</h1><img src=/gone>",
 }
 
@@ -25,7 +26,7 @@ class Shop(http.server.BaseHTTPRequestHandler):
         page = PAGES.get(self.path.partition("?")[0], "<h1>Not here</h1>")
         self.send_response(302 if page is None else 200)
         if page is None:
-            self.send_header("Location", "http://other.test/")
+            self.send_header("Location", "/item?id=3" if self.path == "/old" else "http://other.test/")
         self.send_header("Content-Type", "text/html")
         self.end_headers()
         self.wfile.write((page or "").encode())
@@ -110,6 +111,17 @@ def test_no_other_server_is_reached_not_even_by_a_redirect(make, origin):
         *_, terminated, truncated, info = go()
         assert not terminated and not truncated and "other.test" not in (env.sight.text or "")
         assert not Hosts(origin).allows(env.sight.url) or env.sight.url == f"{origin}/"
+
+
+@pytest.mark.browser
+def test_a_redirect_to_the_same_server_is_followed_and_leaves_no_trace(make, origin):
+    env = make(config(eval_types=["url_match"], reference_url="__SHOP__/item?id=3"))
+    env.reset(seed=0)
+    *_, info = env.step("goto('/old')")
+    assert info["action_error"] is None and env.sight.url == f"{origin}/item?id=3"
+    assert env.sight.tree.find("heading", "Pears")
+    env.step("go_back()")
+    assert env.sight.url == f"{origin}/"
 
 
 @pytest.mark.browser
