@@ -154,9 +154,9 @@ class Bridge(LanguageEnv):
                 reward += float(gained)
             except Exception as error:  # whatever it is, the environment broke and not the agent
                 raise WorldFailure(f"{type(error).__name__}: {error}") from error
-            for name in info:
-                if name.startswith("reward_"):
-                    terms[name] = terms.get(name, 0.0) + float(info[name])
+            for name, part in info.items():
+                if name.startswith("reward_") and isinstance(part, (int, float, np.number)):
+                    terms[name] = terms.get(name, 0.0) + float(part)
             if terminated or truncated or self._reached(info):
                 break
         if not math.isfinite(reward):

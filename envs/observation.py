@@ -116,8 +116,11 @@ class Video:
         first, *others = [Pillow.fromarray(frame) for frame in self.frames]
         if not others:
             return Image(self.frames[0]).png()
-        buffer = io.BytesIO()
-        first.save(buffer, "PNG", save_all=True, append_images=others, duration=1000 / self.fps, loop=0)
+        buffer, milliseconds = io.BytesIO(), 1000 / self.fps
+        if self.fps < 1:  # the file holds a fraction of two numbers of two bytes: thousandths, or whole seconds
+            seconds = min(1 / self.fps, 65_535)
+            milliseconds = round(1000 * seconds) if seconds < 60 else 1000 * round(seconds)
+        first.save(buffer, "PNG", save_all=True, append_images=others, duration=milliseconds, loop=0)
         return buffer.getvalue()
 
 

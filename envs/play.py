@@ -115,7 +115,11 @@ class Game:
         self.moves: list[Move] = []
         self.end: End | None = None
         self.played = 0
-        self.new()
+        try:
+            self.new()
+        except BaseException:  # nobody else has it to close
+            self.close()
+            raise
 
     @property
     def instructions(self) -> str:

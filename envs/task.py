@@ -84,11 +84,16 @@ def make(id: str, **kwargs: Any) -> gym.Env[Any, Any]:
 
 
 def check(id: str, kwargs: Mapping[str, Any]) -> None:
-    """Raise `ConfigError` unless the id is registered and its environment has all these settings."""
-    allowed = settings_of(class_of(id))
+    """Raise `ConfigError` unless the id is registered, its environment has these settings, and it needs no others."""
+    made = class_of(id)
+    allowed = settings_of(made)
     for name in kwargs:
         if name not in allowed:
             raise ConfigError(f"{id} has no setting {name!r}; {near(name, allowed, 'settings')}")
+    given = {*kwargs, *gym.spec(id.rpartition(":")[2]).kwargs}
+    for name in needed_by(made):
+        if name not in given:
+            raise ConfigError(f"{id} needs the setting {name!r}; write {id}?{name}=..., or give it by keyword")
 
 
 def prefetch(tasks: Iterable[TaskSpec]) -> int:
@@ -138,6 +143,12 @@ def settings_of(cls: Any) -> list[str]:
         parameters = inspect.signature(base.__init__).parameters.values()
         names += [p.name for p in parameters if p.kind is p.KEYWORD_ONLY and p.name not in names]
     return names
+
+
+def needed_by(cls: Any) -> list[str]:
+    """The keyword arguments without which an environment class cannot be made."""
+    parameters = inspect.signature(cls.__init__).parameters.values()
+    return [p.name for p in parameters if p.kind is p.KEYWORD_ONLY and p.default is p.empty]
 
 
 @dataclass(frozen=True)

@@ -117,6 +117,8 @@ def names_shape(goal: str) -> bool:
     return _SHAPE.search(goal) is not None
 
 
+KEY = "view"
+"""Where `Episode.info` keeps the name of the view that an episode was played in, if that is not `full`."""
 VIEWS: Mapping[str, Callable[[LanguageGym], LanguageGym]] = {
     "full": lambda env: env,
     "blank": BlankPictures,

@@ -75,6 +75,7 @@ def _usage(args: Sequence[str]) -> int:
         CONSOLE.print(f"saccade {name:8}{(cls.__doc__ or '').splitlines()[0]}", highlight=False)
     CONSOLE.print("saccade COMMAND --help explains one.", highlight=False)
     if args and args[0] not in ("-h", "--help"):
-        Console(stderr=True).print(f"error: unknown command {args[0]!r}; {near(args[0], COMMANDS, 'commands')}")
+        error = f"error: unknown command {args[0]!r}; {near(args[0], COMMANDS, 'commands')}"
+        Console(stderr=True).print(error, markup=False)
         return 2
     return 0

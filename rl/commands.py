@@ -101,7 +101,9 @@ class Tiny(GrowConfig):
             CONSOLE.print(f"step {step}: loss {metrics['sft/loss']:.3f}, sampled success {success}", highlight=False)
 
         grow(GrowConfig(**_fields(self, GrowConfig)), report)
-        CONSOLE.print(f"The model is in {self.out}; train it with: saccade train --model {self.out} --envs ...")
+        CONSOLE.print(
+            f"The model is in {self.out}; train it with: saccade train --model {self.out} --envs ...", markup=False
+        )
         return 0
 
 
@@ -130,8 +132,8 @@ class Train(TrainConfig):
         ]
         columns = ["environment", "after", "before", "paired", "right thoughts after", "before"]
         CONSOLE.print(table("Held-out success, 95 % intervals", columns, rows))
-        CONSOLE.print(f"replay:      saccade replay {config.run}")
-        CONSOLE.print(f"tensorboard: tensorboard --logdir {config.run}")
+        CONSOLE.print(f"replay:      saccade replay {config.run}", markup=False)
+        CONSOLE.print(f"tensorboard: tensorboard --logdir {config.run}", markup=False)
         return 0
 
 
@@ -250,7 +252,7 @@ class Play:
             with suppress(KeyboardInterrupt):
                 self._in_terminal(make, folder) if self.terminal else self._in_window(make)
             if next(store.records(), None):
-                CONSOLE.print(f"replay: saccade replay {folder}", highlight=False, soft_wrap=True)
+                CONSOLE.print(f"replay: saccade replay {folder}", highlight=False, markup=False, soft_wrap=True)
         return 0
 
     def _in_terminal(self, make: Callable[[], Game], folder: Path) -> None:
@@ -302,6 +304,8 @@ class Replay:
 
         from saccade.envs.replay import ReplayStore, verify, write_html
 
+        if self.last is not None and self.last < 1:
+            raise ConfigError(f"--last must be >= 1, got {self.last}; leave it out for all (the page shows 64)")
         folder = Path(self.run_folder)
         store = ReplayStore.open(folder / "replay" if (folder / "replay").is_dir() else folder)
         if self.serve is not None:
@@ -322,7 +326,7 @@ class Replay:
             CONSOLE.print(str(report), highlight=False, markup=False)
             return 0 if report.ok else 1
         page = write_html(store, self.out or folder / "replay.html", records, limit=self.last or 64)
-        CONSOLE.print(f"replay: {page}", highlight=False)
+        CONSOLE.print(f"replay: {page}", highlight=False, markup=False)
         if self.open and sys.stdout.isatty():
             webbrowser.open(page.resolve().as_uri())
         return 0

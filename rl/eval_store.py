@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -24,6 +24,7 @@ from saccade.envs.episode import RULES, Episode
 from saccade.envs.errors import ConfigError
 from saccade.envs.replay import ReplayStore
 from saccade.envs.replay.files import write_atomically
+from saccade.envs.wrappers import KEY as VIEW
 from saccade.rl.notes import token_notes
 
 SETTINGS, RESULTS, PHASE = "evaluation.json", "results.json", "eval"
@@ -42,10 +43,12 @@ class EvalStore:
 
     Args:
         replay: where they are written; `None` for nowhere.
+        view: the name of the view that they are played in, which a replay must know to execute them again.
     """
 
-    def __init__(self, replay: ReplayStore | None) -> None:
+    def __init__(self, replay: ReplayStore | None, view: str = "full") -> None:
         self.replay = replay
+        self._note = {} if view == "full" else {VIEW: view}
         self.finished: dict[str, Finished] = {}
         if replay is None:
             return
@@ -80,11 +83,13 @@ class EvalStore:
         replay = ReplayStore.create(folder, run_id=run_id)
         write_atomically(file, [json.dumps(settings, indent=1).encode(), b"\n"])
         replay.drop(lambda record: record.phase == PHASE and not RULES[record.cause].in_baseline)
-        return cls(replay)
+        return cls(replay, str(settings.get("view", "full")))
 
     def add(self, trajectory: Trajectory, chat: Chat | None) -> None:
         """Keep an episode that ended; `chat` spells its tokens, where they are ours."""
         episode = trajectory.episode
+        if self._note:
+            episode = replace(episode, info={**episode.info, **self._note})
         if self.replay is not None:
             notes = token_notes(trajectory, chat) if chat else [{} for _ in episode.steps]
             usage = [asdict(each) for each in trajectory.usage]

@@ -84,7 +84,7 @@ class BrowserEnv(LanguageEnv):
 
         async def renew() -> T:
             window = self._held.get(owner)
-            if window is None or not window.alive or self.fresh_context:
+            if window is None or not window.alive or window.held or self.fresh_context:
                 _discard(self._held)
                 window = self._held[owner] = await owner.open(self.site, self.viewport, self.max_tabs)
                 await window.run(window.front.goto(self.home), self.timeout)

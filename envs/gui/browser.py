@@ -191,8 +191,13 @@ class BrowserHost:
         async with self._sharing:
             window = self._shared.get(key)
             if window is None or not window.alive:
-                window = self._shared[key] = await self.open(site, viewport)
-                await window.front.goto(path)
+                window = await self.open(site, viewport)
+                try:
+                    await window.front.goto(path)
+                except BaseException:
+                    await window.close()
+                    raise
+                self._shared[key] = window
         return window.front
 
     async def _running_browser(self) -> Browser:

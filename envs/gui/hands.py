@@ -9,6 +9,7 @@ filled, an address that is not allowed.
 from __future__ import annotations
 
 import asyncio
+import math
 import mimetypes
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
@@ -142,6 +143,7 @@ class Hands:
 
     async def mouse_down(self, x: float, y: float, button: str = "left") -> None:
         await self.mouse_move(x, y)
+        self.window.held = True
         await self.tab.mouse_event("mousePressed", *self._place(x, y), button, 1)
 
     async def mouse_up(self, x: float, y: float, button: str = "left") -> None:
@@ -171,7 +173,9 @@ class Hands:
         await self.tab.page.keyboard.insert_text(check_text(text))
 
     async def keyboard_down(self, key: str) -> None:
-        await self.tab.page.keyboard.down(check_keys(key))
+        keys = check_keys(key)
+        self.window.held = True
+        await self.tab.page.keyboard.down(keys)
 
     async def keyboard_up(self, key: str) -> None:
         await self.tab.page.keyboard.up(check_keys(key))
@@ -187,7 +191,10 @@ class Hands:
 
     async def goto(self, url: str) -> None:
         here = self.tab.page.url
-        address = urljoin(here if self.window.site.allows(here) else self.home, url.strip())
+        try:
+            address = urljoin(here if self.window.site.allows(here) else self.home, url.strip())
+        except ValueError:  # no address at all, such as `http://[`
+            address = url.strip()
         if not self.window.site.allows(address):
             raise ActionError(f"goto opens only addresses that belong to the task, {address[:200]!r} does not")
         await self.tab.page.goto(address, wait_until="load", timeout=LOAD)
@@ -228,7 +235,10 @@ class Hands:
         found: Any = await handle.evaluate(REACH)
         if not isinstance(found, list):
             raise ActionError(f"{bid} {str(found)[:100]}")
-        x, y, left, top = (float(number) for number in found)
+        # The page can replace what the script calls.
+        if len(found) != 4 or not all(isinstance(each, (int, float)) and math.isfinite(each) for each in found):
+            raise ActionError(f"{bid} has no place")
+        x, y, left, top = found
         if self.tree.by_ref[bid].handle.startswith("f"):  # in a frame, whose pixels are not the window's
             box = await handle.bounding_box()
             if box is None:

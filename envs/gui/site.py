@@ -5,27 +5,32 @@ Site(ASSETS).allows("http://example.com/")              # False: the request is 
 Hosts("http://127.0.0.1:7770")                          # a server of your own, and nothing else
 
 `Site` is a folder of files under an origin that exists nowhere. `Hosts` are real servers: requests to them are made by
-Playwright's driver, as the browser itself resolves no host name at all.
+Playwright's driver, as the browser itself resolves no host name at all. A redirect of a page becomes a request of its
+own, that is checked as any other.
 """
 
 from __future__ import annotations
 
 import functools
+import json
 import mimetypes
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
-from urllib.parse import unquote, urlsplit
+from urllib.parse import unquote, urljoin, urlsplit
 
 from saccade.envs.errors import ConfigError
 
 if TYPE_CHECKING:
-    from playwright.async_api import Route
+    from playwright.async_api import APIResponse, Route
 
 ORIGIN = "http://saccade.local"
 ASSETS = Path(__file__).parent / "assets"
 FONTS = {".woff2": "font/woff2"}
 """Media types that `mimetypes` lacks on some machines."""
+MOVED = """<script>location.replace(ADDRESS);
+(function wait() { document.documentElement.toggleAttribute("moved"); requestAnimationFrame(wait); })()</script>"""
+"""Sends a page on, and is never quiet. The browser would follow a redirect by itself, and reach nobody."""
 
 
 class Reach(Protocol):
@@ -53,19 +58,11 @@ class Site:
 
     def get(self, url: str) -> tuple[bytes, str] | None:
         """Content and media type of a file of this site; `None` for any other address, `..` and links out included."""
-        parts = urlsplit(url)
-        if f"{parts.scheme}://{parts.netloc}" != ORIGIN:
+        try:
+            file = self._file(url)
+            return None if file is None else _read(file, file.stat().st_mtime_ns)
+        except (OSError, ValueError):  # no address, or a name that no file can have
             return None
-        path = unquote(parts.path).lstrip("/")
-        if "\0" in path:
-            return None
-        if self.page and "." not in path:
-            file = self.root / self.page
-            return _read(file, file.stat().st_mtime_ns)
-        file = (self.root / path).resolve()
-        if not file.is_relative_to(self.root.resolve()) or not file.is_file():
-            return None
-        return _read(file, file.stat().st_mtime_ns)
 
     def allows(self, url: str) -> bool:
         """Whether there is such a file."""
@@ -79,6 +76,18 @@ class Site:
         else:
             await route.fulfill(body=found[0], content_type=found[1])
 
+    def _file(self, url: str) -> Path | None:
+        parts = urlsplit(url)
+        if f"{parts.scheme}://{parts.netloc}" != ORIGIN:
+            return None
+        path = unquote(parts.path).lstrip("/")
+        if "\0" in path:
+            return None
+        if self.page and "." not in path:
+            return self.root / self.page
+        file = (self.root / path).resolve()
+        return file if file.is_relative_to(self.root.resolve()) and file.is_file() else None
+
 
 class Hosts:
     """Real servers, by their origins.
@@ -89,8 +98,8 @@ class Hosts:
 
     def __init__(self, *origins: str) -> None:
         for origin in origins:
-            parts = urlsplit(origin)
-            if parts.scheme not in ("http", "https") or not parts.netloc or parts.path.strip("/"):
+            # One that cannot be read would stand for every address that cannot be read either, such as `file:///`.
+            if not _origin(origin) or urlsplit(origin).path.strip("/"):
                 raise ConfigError(f"an origin is written like http://127.0.0.1:7770, got {origin!r}")
         self.origins = frozenset(_origin(origin) for origin in origins)
 
@@ -99,11 +108,30 @@ class Hosts:
         return _origin(url) in self.origins
 
     async def serve(self, route: Route) -> None:
-        """Pass a request on to its server, redirects back to the browser; abort any other."""
-        if self.allows(route.request.url):
-            await route.fulfill(response=await route.fetch(max_redirects=0, timeout=20_000))
+        """Pass a request on to its server, and a page on to where the server sends it; abort any other."""
+        request = route.request
+        if not self.allows(request.url):
+            await route.abort("blockedbyclient")
+            return
+        try:
+            response = await route.fetch(max_redirects=0, timeout=20_000)
+            target = _target(request.url, response)
+        except Exception:  # the server does not answer: a request that nobody ends would keep its page loading
+            await route.abort("failed")
+            return
+        if not (target and request.is_navigation_request()):
+            await route.fulfill(response=response)
+        elif self.allows(target):
+            address = json.dumps(target).replace("<", "\\u003c")
+            await route.fulfill(content_type="text/html", body=MOVED.replace("ADDRESS", address))
         else:
             await route.abort("blockedbyclient")
+
+
+def _target(url: str, response: APIResponse) -> str:
+    """Where a response leads to; empty if nowhere else."""
+    place = response.headers.get("location", "")
+    return urljoin(url, place) if place and 300 <= response.status < 400 else ""
 
 
 def _origin(url: str) -> str:
@@ -112,7 +140,7 @@ def _origin(url: str) -> str:
         port = parts.port or {"http": 80, "https": 443}.get(parts.scheme, 0)
     except ValueError:
         return ""
-    return f"{parts.scheme}://{parts.hostname}:{port}" if parts.scheme in ("http", "https") else ""
+    return f"{parts.scheme}://{parts.hostname}:{port}" if parts.scheme in ("http", "https") and parts.hostname else ""
 
 
 @functools.lru_cache(maxsize=512)

@@ -142,7 +142,7 @@ def read_tree(snapshot: str, refs: dict[str, str] | None = None) -> Tree:
 
 def _elements(snapshot: str, refs: dict[str, str]) -> Iterator[Element]:
     frames: list[tuple[int, float, float]] = []  # depth and place of the iframes around: boxes in them are their own
-    for line in snapshot.splitlines():
+    for line in snapshot.split("\n"):  # names may hold other characters that Python takes for line breaks
         found = _LINE.match(_unquoted(line))
         if not found or found["role"].startswith("/"):
             continue

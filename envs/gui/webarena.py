@@ -21,7 +21,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, ClassVar
 from urllib.parse import parse_qs, urlsplit
@@ -109,6 +109,7 @@ class WebArena(PageEnv):
         verdict = self._verdict("N/A")
         if verdict.cause is not Cause.GOAL:
             return super().act(call)
+        self.sight = replace(self.sight, error=None, dialogs=())  # of the action before
         return self._outcome(verdict)
 
     def _verdict(self, answer: str) -> Verdict:

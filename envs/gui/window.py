@@ -36,6 +36,8 @@ class Window:
         """The tab that is used and seen."""
         self.popups = 0
         """How many pages were closed because there were too many."""
+        self.held = False
+        """Whether a key or a button was pressed to be held, and may be down still."""
         self.loading = 0
         """Requests and new tabs that wait for their answer."""
         self.coming: list[asyncio.TimerHandle] = []

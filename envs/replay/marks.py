@@ -1,7 +1,7 @@
 """Where an action points: the pixels of its coordinates, to draw them on the picture that they were chosen on.
 
-The environment's own `ActionSet` says which arguments are coordinates; for one that cannot be imported here, the
-usual names of pointer actions are understood.
+The class's own `ActionSet` says which arguments are coordinates; where settings choose the actions, or the class cannot
+be imported here, the usual names of pointer actions are understood.
 """
 
 from __future__ import annotations
@@ -13,16 +13,20 @@ import gymnasium as gym
 
 from saccade.envs.actions import ActionFormat, ActionSet, Call, Param, Verb, X, Y
 from saccade.envs.errors import ActionError
+from saccade.envs.gui.verbs import GROUPS
 from saccade.envs.turns import read_turn
 
 Points = list[list[float]]
 
 _ONE = ("click", "double_click", "right_click", "hover", "move", "move_to", "tap", "touch", "point", "pick", "place")
-_TWO = ("drag", "swipe", "pick_place", "push")
+_TWO = ("drag", "swipe", "pick_place", "push", "pull")
 _ANY = {f"extra_{index}": Param("str", default="") for index in range(2)}
 USUAL = ActionSet(
     *(Verb(name, "", {"x": X, "y": Y, **_ANY}) for name in _ONE),
     *(Verb(name, "", {"x1": X, "y1": Y, "x2": X, "y2": Y}) for name in _TWO),
+    Verb("press", "", {"x": X, "y": Y}),
+    Verb("turn", "", {"x": X, "y": Y, "degrees": Param("float")}),
+    *GROUPS["coord"],
 )
 
 

@@ -67,13 +67,15 @@ class MediaFolder:
         try:
             with np.load(io.BytesIO(data), allow_pickle=False) as file:
                 video = Video(file["frames"], fps)
-        except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
+        except (OSError, ValueError, TypeError, KeyError, EOFError, zipfile.BadZipFile) as error:
             raise StoreError(f"cannot read {path}: it does not hold the frames of a video ({error})") from error
         _check(video, digest, path)
         return video
 
     def audio(self, digest: str, rate: int) -> Audio:
         """The sound with this hash, at `rate` samples a second."""
+        if not isinstance(rate, int) or not 0 < rate < 1 << 30:
+            raise StoreError(f"a sound has 1 to {(1 << 30) - 1} samples a second, got {rate!r}: the record is damaged")
         path, data = self._read(digest, ".wav")
         if len(data) < _WAV.size or data[:4] != b"RIFF" or len(data) % 4:
             raise StoreError(f"cannot read {path}: it is not a sound of this store")

@@ -43,7 +43,10 @@ class Record:
             _ = record.id, record.task, record.cause, record.success, record.group, record.update, record.phase
             _ = [data[name] for name in ("final", "parent", "instructions", "failure", "info", "return")]
             _ = [step[name] for step in record.steps for name in _STEP]
-            if len(record.turns) != len(record.steps):
+            seen = [*(step["observation"] for step in record.steps), data["final"] or []]
+            well = all(isinstance(parts, list) and all(isinstance(part, dict) for part in parts) for parts in seen)
+            well &= all(isinstance(step["action"], str | None) for step in record.steps)
+            if not well or len(record.turns) != len(record.steps):
                 raise ValueError
         except (ValueError, LookupError, TypeError, AttributeError, RecursionError) as error:
             raise StoreError(f"line {number} is not the record of an episode ({type(error).__name__})") from error

@@ -39,6 +39,8 @@ def serve(
     store: ReplayStore, port: int = 8000, limit: int = 64, phase: str | None = None, update: int | None = None
 ) -> None:
     """Serve until interrupted."""
+    if not 0 <= port < 1 << 16:
+        raise ConfigError(f"port must be 0 to {(1 << 16) - 1}, got {port}")
     app = make_app(store, limit, phase, update)
     import uvicorn
 

@@ -19,7 +19,7 @@ from typing import Any
 
 import gymnasium as gym
 
-from saccade.envs import turns
+from saccade.envs import turns, wrappers
 from saccade.envs.episode import Cause, observation_to_json
 from saccade.envs.errors import ConfigError, SaccadeError, near
 from saccade.envs.observation import Part
@@ -165,6 +165,8 @@ class _Replay:
             self.report.skipped.append((self.record.id, f"it ended before its first step ({self.record.cause})"))
             return
         env = worlds.get(self.record.task)
+        if view := self.record.data["info"].get(wrappers.KEY):
+            env = wrappers.named_view(view)(env)
         if limit := self.record.data["info"].get(turns.KEY):
             env = turns.Turns(env, limit)
         _, info = env.reset(seed=self.record.task.seed)
@@ -214,23 +216,22 @@ class _Worlds:
         self.open: OrderedDict[str, gym.Env[Any, Any]] = OrderedDict()
 
     def get(self, task: TaskSpec) -> gym.Env[Any, Any]:
-        name = task.id.rpartition(":")[2]  # a store from a stranger must not choose which modules are imported
-        if name not in gym.registry:
+        bare = _bare(task)
+        if bare.id not in gym.registry:
             known = [each for each in gym.registry if each.startswith("saccade/")]
             raise ConfigError(
                 f"environment {task.id!r} is not registered; import the module that registers it first; "
-                f"{near(name, known, 'registered')}"
+                f"{near(bare.id, known, 'registered')}"
             )
-        task = replace(task, id=name)
-        if task.env_key not in self.open:
-            self.open[task.env_key] = task.make()
-        self.open.move_to_end(task.env_key)
+        if bare.env_key not in self.open:
+            self.open[bare.env_key] = bare.make()
+        self.open.move_to_end(bare.env_key)
         if len(self.open) > _OPEN_ENVIRONMENTS:
             self.open.popitem(last=False)[1].close()
-        return self.open[task.env_key]
+        return self.open[bare.env_key]
 
     def drop(self, task: TaskSpec) -> None:
-        if env := self.open.pop(task.env_key, None):
+        if env := self.open.pop(_bare(task).env_key, None):
             env.close()
 
     def close(self) -> None:
@@ -263,6 +264,11 @@ class _MediaCheck:
             except SaccadeError as error:
                 self.known[digest] = str(error)
         return self.known[digest]
+
+
+def _bare(task: TaskSpec) -> TaskSpec:
+    """The task without the module of its id: a store from a stranger must not choose which modules are imported."""
+    return replace(task, id=task.id.rpartition(":")[2])
 
 
 def _kind(part: Mapping[str, Any]) -> str:

@@ -160,6 +160,12 @@ def test_rewards_add_up_over_a_repeat_and_say_what_explains_them():
     assert env.inner.unwrapped.done == [0, 0, 0, 1, 1, 1]
 
 
+def test_what_is_no_number_is_no_term_of_the_reward():
+    env = bridged((1.0, False, False, {"reward_parts": {"a": 1.0}, "reward_name": "a"}))
+    env.reset(seed=0)
+    assert env.step("action_0()")[4]["reward_terms"] == {"task": 1.0}
+
+
 @pytest.mark.parametrize(
     ("ends", "success", "cause"),
     [

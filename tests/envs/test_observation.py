@@ -42,6 +42,13 @@ def test_as_dict_has_every_key_and_fresh_arrays():
     assert Observation(()).as_dict() == {"text": "", "images": (), "videos": (), "audios": ()}
 
 
+@pytest.mark.parametrize("fps", [0.1303752, 0.00222197, 1e-9])
+def test_a_slow_film_is_a_file_too(fps):
+    frames = np.zeros((2, 4, 4, 3), np.uint8)
+    frames[1] = 255
+    assert Video(frames, fps).png().startswith(b"\x89PNG")
+
+
 def test_png_bytes_are_kept_and_decoding_is_exact():
     data = encoded(picture())
     image = Image.decode(data)

@@ -167,6 +167,19 @@ def test_episodes_must_be_some(store):
         game_of("test/Spot-v0", store, episodes=0)
 
 
+def test_a_world_that_does_not_begin_is_closed(store, monkeypatch):
+    closed = []
+
+    def fall(world, rng):
+        raise WorldFailure("it fell")
+
+    monkeypatch.setattr(Spot, "begin", fall)
+    monkeypatch.setattr(Spot, "close", lambda world: closed.append(world))
+    with pytest.raises(WorldFailure, match="it fell"):
+        game_of("test/Spot-v0", store)
+    assert len(closed) == 1
+
+
 # The terminal.
 
 

@@ -61,6 +61,19 @@ def test_unknown_ids_and_settings_are_suggested():
         make("saccade/Shapes-v0", levle=2)
 
 
+@pytest.mark.parametrize(
+    ("id", "name"), [("QA", "data"), ("Grounding", "data"), ("WebArena", "configs"), ("Gym", "env")]
+)
+def test_a_setting_that_is_needed_is_asked_for(id, name):
+    with pytest.raises(ConfigError, match=f"saccade/{id}-v0 needs the setting '{name}'"):
+        TaskSource.parse(f"saccade/{id}-v0").check()
+
+
+def test_what_an_id_or_a_class_gives_itself_is_not_asked_for():
+    for id in ("saccade/MiniWoB-click-test-v0", "saccade/MiniWoB-click-test-2-v0", "saccade/ClickTarget-v0"):
+        TaskSource.parse(id).check()
+
+
 def test_settings_include_those_of_the_bases():
     assert {"question", "level", "size", "split", "max_turns", "error_penalty", "render_mode"} == set(
         settings_of(Shapes)

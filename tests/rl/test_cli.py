@@ -52,6 +52,7 @@ def test_environments_are_found_by_a_word(capsys):
     ("arguments", "message"),
     [
         (["trian"], "did you mean 'train'"),
+        (["[/x]"], "unknown command '[/x]'"),
         (["envs", "saccade/Shape-v0"], "did you mean 'saccade/Shapes-v0'"),
         (["envs", "saccade/Shapes-v0?levl=2"], "did you mean 'level'"),
         (["train", "--model", "./none", "--envs", "saccade/Digits-v0", "--run", "RUN"], "config.json"),
@@ -70,6 +71,7 @@ def test_environments_are_found_by_a_word(capsys):
         (["train", "--model", "m", "--envs", "x-v0", "--rewards", "task"], "'task'"),
         (["eval", "--envs", "saccade/Digits-v0", "--policy", "random", "--split", "tets"], "--split"),
         (["replay", "./nothing"], "replay store"),
+        (["replay", "./nothing", "--last", "0"], "--last must be >= 1"),
         (["play", "saccade/Shape-v0", "--out", "RUN"], "did you mean 'saccade/Shapes-v0'"),
         (["play", "saccade/Shapes-v0", "--out", "RUN", "--episodes", "0"], "episodes must be >= 1"),
         (["play", "saccade/Shapes-v0", "--out", "RUN", "--split", "tets"], "--split"),
@@ -80,6 +82,18 @@ def test_a_mistake_is_one_clear_line(capsys, tmp_path, arguments, message):
     assert status == 2
     assert message in text
     assert "Traceback" not in text
+
+
+@pytest.mark.parametrize(
+    ("arguments", "resumes"), [(["envs"], False), (["train", "--model", "m", "--envs", "x-v0"], True)]
+)
+def test_an_interrupted_command_says_how_to_go_on_where_it_can(capsys, monkeypatch, arguments, resumes):
+    def interrupt(command):
+        raise KeyboardInterrupt
+
+    monkeypatch.setitem(COMMANDS, arguments[0], (COMMANDS[arguments[0]][0], interrupt))
+    status, text = run(capsys, *arguments)
+    assert status == 130 and "interrupted" in text and ("--resume" in text) == resumes
 
 
 @pytest.mark.parametrize("how", [["--model", "MODEL"], ["--model=MODEL"]])
@@ -105,6 +119,14 @@ def test_chance_is_evaluated_without_a_model_and_replayed(capsys, tmp_path):
     assert status == 0 and "8 episodes" in text
     status, text = run(capsys, "replay", store, "--out", str(tmp_path / "page.html"), "--no-open")
     assert status == 0 and (tmp_path / "page.html").stat().st_size > 10_000
+
+
+def test_an_evaluation_without_pictures_is_verified_without_them(capsys, tmp_path):
+    store = str(tmp_path / "store")
+    arguments = ["--envs", "saccade/Digits-v0", "--policy", "random", "--tasks", "2", "--blind", "--store", store]
+    assert run(capsys, "eval", *arguments)[0] == 0
+    status, text = run(capsys, "replay", store, "--verify")
+    assert status == 0 and "identical: 2 episodes" in text
 
 
 def test_a_person_plays_in_the_terminal(capsys, monkeypatch, tmp_path):

@@ -23,7 +23,7 @@ from saccade.envs.embodied.arm.furniture import Furniture, add_furniture
 from saccade.envs.embodied.arm.kinematics import MODEL, Array, Kinematics
 from saccade.envs.embodied.arm.skills import Skills
 from saccade.envs.embodied.arm.solids import Spot
-from saccade.envs.embodied.arm.things import Thing, add_things
+from saccade.envs.embodied.arm.things import COLOURS, Thing, add_things
 from saccade.envs.embodied.arm.verbs import ACTIONS, TARGETS, Reading
 from saccade.envs.embodied.observe import load_mujoco
 from saccade.envs.embodied.simulated import SimulatedEnv
@@ -168,8 +168,10 @@ class ArmEnv(SimulatedEnv):
         )
 
     def marked(self) -> Sequence[int]:
-        """Things, then items."""
-        return [*self.things, *self.items]
+        """Things, then items, both by colour: numbers in the order of drawing would tell which are meant."""
+        things = sorted(zip(self.content.things, self.things, strict=True), key=lambda pair: pair[0].order)
+        items = sorted(zip(self.content.items, self.items, strict=True), key=lambda pair: COLOURS.index(pair[0].colour))
+        return [body for _, body in things] + [body for _, body in items]
 
     def demo(self) -> Iterator[Demo]:
         """Solve it turn by turn, from wherever things are; with skills only."""

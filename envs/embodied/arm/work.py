@@ -58,7 +58,9 @@ class OpenDrawer(ArmEnv):
                 for i, at in zip(items, order, strict=True)
             ]
             return Scene(phrase(rng, self.BOTH, *names[:2]), ((0, 1), (1, 0)), items=tuple(items))
-        return Scene(phrase(rng, self.PHRASINGS, names[0]), ((0, 1),), items=tuple(items))
+        # Two stand in the order in which they were drawn, so that either of them must be the one to open.
+        target = int(rng.integers(2)) if self.level == 2 else 0
+        return Scene(phrase(rng, self.PHRASINGS, names[target]), ((target, 1),), items=tuple(items))
 
     def reached(self) -> dict[str, bool]:
         """Which drawers are as they should be."""

@@ -209,7 +209,7 @@ class BehindWall(Survey):
     def layout(self, rng: np.random.Generator) -> House:
         """Things behind the wall, and from level 2 on before it."""
         kind = 0 if self.level < 3 else int(rng.integers(3))
-        answer = int(rng.integers(MOST + 1))
+        answer = _answer(rng, kind)
         while True:
             behind, decoy, words, said = _question(rng, kind, answer, shaped=self.level == 3)
             before = [] if self.level == 1 else [decoy] * int(rng.integers(1, 3))
@@ -270,6 +270,11 @@ def _looks(rng: np.random.Generator, count: int, others: int, shaped: bool) -> t
 
     asked = [(colour, shape if shaped else any_shape()) for _ in range(count)]
     return asked, [other() for _ in range(others)], f"{colour} {shape}s" if shaped else f"{colour} objects"
+
+
+def _answer(rng: np.random.Generator, kind: int) -> int:
+    """How many there are; for the last kind of question, 0 or 1 as likely, of which an even number means yes."""
+    return int(rng.integers(2 if kind == 2 else MOST + 1))
 
 
 def _question(rng: np.random.Generator, kind: int, count: int, shaped: bool) -> tuple[list[Look], Look, str, str]:

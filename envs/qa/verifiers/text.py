@@ -59,8 +59,10 @@ def label(answer: str, gold: str, *, classes: Sequence[str] = ()) -> Verdict:
 def _strip(word: str) -> str:
     """Without marks at both ends; a sign or a decimal point before a digit is no mark."""
     head = _MARKS.match(word)
-    if head and not (head[0] == "." and word[1:2].isdigit()):
-        word = word[head.end() :]
+    start = head.end() if head else 0
+    if start and word[start - 1] == "." and word[start : start + 1].isdigit():
+        start -= 1
+    word = word[start:]
     tail = len(word)
     while tail and _MARKS.fullmatch(word[tail - 1]):
         tail -= 1

@@ -337,6 +337,17 @@ def test_a_chromium_that_cannot_start_is_a_clear_error():
 
 
 @pytest.mark.browser
+def test_a_shared_page_that_did_not_load_is_not_kept(tmp_path):
+    for _ in range(2):
+        with pytest.raises(WorldFailure):
+            host().call(host().shared("page.html", Site(tmp_path), (64, 64)), 60)
+    (tmp_path / "page.html").write_text("<p>here")
+    tab = host().call(host().shared("page.html", Site(tmp_path), (64, 64)), 60)
+    assert ask(tab, "document.body.textContent") == "here"
+    host().discard(tab.window)
+
+
+@pytest.mark.browser
 def test_many_pages_can_be_opened_at_once(open_tab):
     async def all_at_once():
         windows = await asyncio.gather(*(host().open(Site(Path()), (64, 64)) for _ in range(12)))

@@ -173,6 +173,9 @@ def test_what_cannot_be_done_is_said_and_the_episode_goes_on(make):
         "keyboard_press('Control+w')": "belongs to the browser",
         "goto('file:///etc/passwd')": "only addresses that belong to the task",
         "goto('http://other.test/')": "only addresses that belong to the task",
+        "goto('http://[')": "only addresses that belong to the task",
+        f"goto('{'x' * 300}.html')": "only addresses that belong to the task",
+        r"goto('\ud800.html')": "only addresses that belong to the task",
         "go_back()": "there is no page to go back to",
         "tab_close()": "the last tab cannot be closed",
         "tab_focus(3)": "there is no tab 3",
@@ -335,3 +338,10 @@ def test_an_error_is_told_once(make):
     assert do(env, "click('nothing')")
     seen, _, _, _, info = env.step("send_msg_to_user('hello')")
     assert info["action_error"] is None and "Error" not in seen["text"]
+
+
+def test_a_page_that_lies_about_places_is_told_to_have_none(make):
+    lies = "Element.prototype.getClientRects = () => [{ left: 'a', top: 0, width: 1, height: 1 }];"
+    env = make({"index": f"<button>Here</button><script>{lies} document.elementFromPoint = () => null</script>"})
+    env.reset(seed=0)
+    assert "has no place" in do(env, f"click('{ref(env, 'Here')}')")

@@ -1,6 +1,7 @@
 import pytest
 
-from saccade.envs.gui.site import ASSETS, ORIGIN, Site
+from saccade.envs.errors import ConfigError
+from saccade.envs.gui.site import ASSETS, ORIGIN, Hosts, Site
 
 
 @pytest.fixture
@@ -37,6 +38,9 @@ def test_files_are_served_with_their_media_type(site):
         "http://saccade.local.example.com/page.html",
         "http://example.com/page.html",
         "file:///etc/hostname",
+        f"{ORIGIN}/{'x' * 300}.html",
+        f"{ORIGIN}/\ud800.html",
+        "http://[",
         "",
     ],
 )
@@ -53,3 +57,14 @@ def test_fonts_are_served_as_fonts_and_stay_small():
     assert all(kind == "font/woff2" and data[:4] == b"wOF2" for data, kind in faces)
     assert sum(len(data) for data, _ in faces) < 40_000
     assert b"Bitstream" in Site(ASSETS).get(f"{ORIGIN}/LICENSE-saccade-sans.txt")[0]
+
+
+@pytest.mark.parametrize("origin", ["http://127.0.0.1:77700", "http://[", "http://:80", "file:///", "127.0.0.1:80"])
+def test_an_origin_that_cannot_be_read_is_no_server(origin):
+    with pytest.raises(ConfigError, match="an origin is written like"):
+        Hosts(origin)
+
+
+@pytest.mark.parametrize("url", ["file:///etc/passwd", "data:text/html,x", "http://[", "http://127.0.0.1:77700", ""])
+def test_what_is_no_address_is_on_no_server(url):
+    assert not Hosts("http://127.0.0.1:7770").allows(url)

@@ -58,6 +58,12 @@ def test_a_model_reads_lines():
     assert "box=" not in text and "/url" not in text
 
 
+def test_a_name_with_a_control_character_is_one_line():
+    tree = read_tree('- \'button "Pay\x85- link \\"Home\\" [ref=e7] [box=0,0,1,1]" [ref=e2] [box=0,0,9,9]\'')
+    [button] = tree.elements
+    assert (button.role, button.handle) == ("button", "e2") and "Home" in button.name
+
+
 def test_a_huge_page_is_cut():
     tree = read_tree("\n".join(f'- button "{number}" [ref=e{number}]' for number in range(5000)))
     text = tree.text()

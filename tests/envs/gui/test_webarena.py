@@ -14,15 +14,19 @@ PAGES = {
     "/item": "<h1>Pears</h1><p id=price>4 coins</p>",
     "/search": "<h1>Nothing found</h1>",
     "/moved": None,
+    "/old": None,
+    "/broken": "<h1>Broken</h1><img src=/gone>",
 }
 
 
 class Shop(http.server.BaseHTTPRequestHandler):
     def do_GET(self):
+        if self.path == "/gone":
+            return  # the connection is closed without an answer
         page = PAGES.get(self.path.partition("?")[0], "<h1>Not here</h1>")
         self.send_response(302 if page is None else 200)
         if page is None:
-            self.send_header("Location", "http://other.test/")
+            self.send_header("Location", "/item?id=3" if self.path == "/old" else "http://other.test/")
         self.send_header("Content-Type", "text/html")
         self.end_headers()
         self.wfile.write((page or "").encode())
@@ -110,6 +114,25 @@ def test_no_other_server_is_reached_not_even_by_a_redirect(make, origin):
 
 
 @pytest.mark.browser
+def test_a_redirect_to_the_same_server_is_followed_and_leaves_no_trace(make, origin):
+    env = make(config(eval_types=["url_match"], reference_url="__SHOP__/item?id=3"))
+    env.reset(seed=0)
+    *_, info = env.step("goto('/old')")
+    assert info["action_error"] is None and env.sight.url == f"{origin}/item?id=3"
+    assert env.sight.tree.find("heading", "Pears")
+    env.step("go_back()")
+    assert env.sight.url == f"{origin}/"
+
+
+@pytest.mark.browser
+def test_a_request_without_an_answer_does_not_keep_its_page_loading(make):
+    env = make(config(eval_types=["string_match"], reference_answers={"exact_match": "x"}))
+    env.reset(seed=0)
+    *_, info = env.step("goto('/broken')")
+    assert info["action_error"] is None and env.sight.tree.find("heading", "Broken")
+
+
+@pytest.mark.browser
 def test_giving_up_is_right_where_there_is_no_answer(make):
     rules = {"eval_types": ["string_match"]}
     for answers, reward in (({"fuzzy_match": "N/A"}, 1.0), ({"exact_match": "4 coins"}, 0.0)):
@@ -117,6 +140,15 @@ def test_giving_up_is_right_where_there_is_no_answer(make):
         env.reset(seed=0)
         _, got, terminated, _, info = env.step("report_infeasible('there are no pears')")
         assert (got, terminated, info["success"]) == (reward, True, bool(reward))
+
+
+@pytest.mark.browser
+def test_an_error_before_giving_up_is_told_once(make):
+    env = make(config(eval_types=["string_match"], reference_answers={"fuzzy_match": "N/A"}))
+    env.reset(seed=0)
+    assert env.step("click('nothing')")[4]["action_error"]
+    _, reward, _, _, info = env.step("report_infeasible('there are no pears')")
+    assert (reward, info["action_error"]) == (1.0, None)
 
 
 @pytest.mark.browser

@@ -32,3 +32,19 @@ def test_points_of_an_unknown_world():
 
 def test_an_answer_points_nowhere():
     assert points("3", "saccade/Shapes-v0") == []
+
+
+@pytest.mark.parametrize(
+    ("action", "env_id", "expected"),
+    [
+        ("mouse_click(50, 22)", "saccade/ShopOrder-v0", [[50, 22]]),
+        ("mouse_drag_and_drop(1, 2, 30, 40)", "saccade/MiniWoB-drag-box-v0", [[1, 2], [30, 40]]),
+        ("keyboard_press('Enter')", "saccade/ShopOrder-v0", []),
+        ("press('e3', 'Enter')", "saccade/ShopOrder-v0", []),
+        ("turn(3, 4, -90)", "saccade/TurnKnob-v0", [[3, 4]]),
+        ("pull(1, 2, 30, 40)", "saccade/OpenDrawer-v0", [[1, 2], [30, 40]]),
+        ("turn(90)", "saccade/GoTo-v0", []),
+    ],
+)
+def test_points_where_settings_choose_the_actions(action, env_id, expected):
+    assert points(action, env_id) == expected

@@ -6,8 +6,9 @@ import gymnasium as gym
 import pytest
 import uvicorn
 
+from saccade.envs.errors import ConfigError
 from saccade.envs.replay import RecordEpisodes, ReplayStore
-from saccade.envs.replay.serve import make_app
+from saccade.envs.replay.serve import make_app, serve
 
 
 @pytest.fixture
@@ -42,3 +43,8 @@ def test_a_reload_shows_what_was_added_since(store):
     thread.join()
     assert '"seed":11' in first.replace(" ", "") and '"seed":22' not in first.replace(" ", "")
     assert '"seed":22' in second.replace(" ", "")
+
+
+def test_a_port_is_one(store):
+    with pytest.raises(ConfigError, match="port must be 0 to 65535, got 70000"):
+        serve(store, port=70_000)

@@ -15,7 +15,7 @@ import pytest
 from saccade.envs.episode import SCHEMA_VERSION, Cause, Episode, Step
 from saccade.envs.errors import ConfigError, StoreError
 from saccade.envs.observation import Audio, Image, Observation, Video
-from saccade.envs.replay import ReplayStore
+from saccade.envs.replay import Record, ReplayStore
 from saccade.envs.task import TaskSpec
 
 
@@ -402,6 +402,26 @@ def test_media_that_are_missing_damaged_or_exchanged_are_errors(store):
     (store.path / "media" / f"{one.digest}.npz").write_bytes(b"PK\x03\x04junk")
     with pytest.raises(StoreError, match="does not hold the frames"):
         store.video(one.digest, 2.0)
+
+
+@pytest.mark.parametrize("change", [{"action": 5}, {"observation": {}}, {"observation": [None]}, {"observation": 7}])
+def test_a_record_of_other_types_is_damaged(store, change):
+    store.add(tiny("a"))
+    data = json.loads(lines(store)[0])
+    data["steps"][0] |= change
+    with pytest.raises(StoreError, match="not the record of an episode"):
+        Record.decode(json.dumps(data).encode())
+
+
+def test_numbers_of_media_are_checked(store):
+    video, audio = Video(np.zeros((2, 4, 4, 3), np.uint8), 2.0), Audio(np.zeros(8, np.float32), 8000)
+    store.add(tiny(observation=Observation.of(video, audio)))
+    for rate in (0, -1, 1 << 30, "8000", None):
+        with pytest.raises(StoreError, match="samples a second"):
+            store.audio(audio.digest, rate)
+    for fps in (0, "2", None):
+        with pytest.raises(StoreError, match="does not hold the frames"):
+            store.video(video.digest, fps)
 
 
 def test_a_pickle_in_a_video_is_never_loaded(store, tmp_path):

@@ -170,6 +170,20 @@ def test_a_world_that_cannot_be_made_or_breaks_is_a_finding_and_the_rest_goes_on
     assert {each.episode for each in report.mismatches} == {"e0", "e1"} and report.episodes == 2
 
 
+def test_a_world_that_broke_is_made_anew_whatever_module_its_id_names(store, play, monkeypatch):
+    for seed in range(2):
+        store.add(play(seed, id=f"e{seed}"))
+    records = list(store.records())
+    for record in records:
+        record.data["task"]["id"] = "elsewhere:test/Tiles-v0"
+    records[0].data["steps"][0]["action"] = 5  # no string: the world raises
+    made: list[str] = []
+    make = TaskSpec.make
+    monkeypatch.setattr(TaskSpec, "make", lambda task: made.append(task.id) or make(task))
+    report = verify(store, records)
+    assert found(report) == [(None, "world")] and made == ["test/Tiles-v0"] * 2
+
+
 def test_damaged_lines_are_not_ok(store, play):
     store.add(play(0))
     with open(store.path / "episodes.jsonl", "ab") as file:

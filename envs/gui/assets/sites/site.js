@@ -26,7 +26,16 @@ const site = (() => {
 
   const store = () => JSON.parse(localStorage.getItem("saccade") ?? '{"state": {}, "done": false}');
   const keep = (state, done) => localStorage.setItem("saccade", JSON.stringify({ state, done }));
-  const route = () => location.pathname.split("/").slice(1).map(decodeURIComponent);
+  const route = () => location.pathname.split("/").slice(1).map(decoded);
+
+  // A part of an address; one that stands for no text, such as %zz, is itself.
+  function decoded(part) {
+    try {
+      return decodeURIComponent(part);
+    } catch {
+      return part;
+    }
+  }
 
   function draw() {
     const { state, done } = store();

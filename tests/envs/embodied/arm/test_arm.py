@@ -14,7 +14,7 @@ from saccade.envs.embodied.arm.place import PlaceOn, StackUp
 from saccade.envs.embodied.arm.push import PushTo
 from saccade.envs.embodied.arm.things import Thing
 from saccade.envs.embodied.arm.words import refer
-from saccade.envs.embodied.arm.work import PressButton
+from saccade.envs.embodied.arm.work import OpenDrawer, PressButton
 from saccade.envs.errors import ConfigError
 from saccade.envs.observation import Image, Video
 from saccade.envs.task import make
@@ -141,6 +141,27 @@ def test_the_order_of_buttons_counts():
     env.reset(seed=0)
     *_, info = env.step(env.say("press", (env.items[second], None)).action)
     assert info["cause"] == "failed"
+    env.close()
+
+
+def test_the_drawer_to_open_is_on_either_side():
+    env = OpenDrawer(level=2)
+    left = 0
+    for seed in range(40):
+        scene = env.draw(env.layout, env._task_rng(seed))
+        ((target, _),) = scene.wanted
+        left += scene.items[target].x < scene.items[1 - target].x
+    assert 8 < left < 32
+
+
+@pytest.mark.parametrize("cls", [PressButton, PushTo])
+def test_a_mark_does_not_tell_what_the_task_is_about(cls):
+    env = cls(level=2, size=32, targets="marks")
+    numbers = set()
+    for seed in range(8):
+        env.reset(seed=seed)
+        numbers.add(env.marked().index((env.things or env.items)[env.content.wanted[0][0]]))
+    assert len(numbers) > 1
     env.close()
 
 

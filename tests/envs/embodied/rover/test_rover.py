@@ -7,7 +7,7 @@ import pytest
 
 from saccade.envs.embodied.rover.errands import CLOSE, Avoid, Fetch, GoTo, GoToRoom
 from saccade.envs.embodied.rover.houses import Door, House, Thing
-from saccade.envs.embodied.rover.surveys import BehindWall, Explore, plain
+from saccade.envs.embodied.rover.surveys import BehindWall, Explore, _answer, _question, plain
 from saccade.envs.errors import ConfigError
 
 TASKS = (GoTo, GoToRoom, Avoid, Fetch, Explore, BehindWall)
@@ -227,6 +227,12 @@ def test_nothing_but_the_picture_tells_the_answers():
         assert min(counts) >= 15 and sum(counts) == 150
         assert len({house.phrase for house in houses}) == 3
         env.close()
+
+
+def test_yes_is_as_likely_as_no():
+    rng = np.random.default_rng(0)
+    said = [_question(rng, 2, _answer(rng, 2), shaped=True)[3] for _ in range(2000)]
+    assert 900 < said.count("yes") < 1100
 
 
 def test_counts_are_counted():

@@ -127,3 +127,20 @@ def test_goals_differ_and_levels_too():
             assert all(each.begin != each.want for each in drawn)
             goals.append({repr(each) for each in drawn})
         assert not goals[0] & goals[1] and not goals[1] & goals[2]
+
+
+def test_an_address_that_stands_for_no_text_is_no_page(make):
+    env = make("saccade/ShopOrder-v0", level=1, actions=("nav",))
+    env.reset(seed=0)
+    for address in ("/%zz", "/kind/%"):
+        *_, info = env.step(f"goto('{address}')")
+        assert "failure" not in info and info["action_error"] is None
+        assert env.sight.page["path"] == address.split("/")[1:]
+
+
+def test_a_key_that_was_held_down_is_up_in_the_next_episode(make):
+    env = make("saccade/ShopOrder-v0", level=1)
+    env.reset(seed=0)
+    *_, info = env.step("keyboard_down('Shift')")
+    assert info["action_error"] is None
+    assert solve(env, 0)[0]["success"], "the city was written in capital letters"

@@ -220,6 +220,11 @@ def test_partial_scores(name, answer, gold, score):
     assert VERIFIERS[name](answer, gold).score == 0.0
 
 
+def test_a_decimal_point_in_brackets_is_no_bracket():
+    assert VERIFIERS["text"]("(.5)", "5").score == 0.0
+    assert VERIFIERS["text"]("(.5)", ".5").score == VERIFIERS["text"]("(5)", "5").score == 1.0
+
+
 def test_intervals_by_hand():
     assert VERIFIERS["interval"]("2 - 6", "4 - 8").score == pytest.approx(2 / 6)
     assert VERIFIERS["interval"]("1:00:00 - 1:00:10", "3600 - 3610").score == 1.0
