@@ -84,18 +84,6 @@ def test_a_mistake_is_one_clear_line(capsys, tmp_path, arguments, message):
     assert "Traceback" not in text
 
 
-@pytest.mark.parametrize(
-    ("arguments", "resumes"), [(["envs"], False), (["train", "--model", "m", "--envs", "x-v0"], True)]
-)
-def test_an_interrupted_command_says_how_to_go_on_where_it_can(capsys, monkeypatch, arguments, resumes):
-    def interrupt(command):
-        raise KeyboardInterrupt
-
-    monkeypatch.setitem(COMMANDS, arguments[0], (COMMANDS[arguments[0]][0], interrupt))
-    status, text = run(capsys, *arguments)
-    assert status == 130 and "interrupted" in text and ("--resume" in text) == resumes
-
-
 @pytest.mark.parametrize("how", [["--model", "MODEL"], ["--model=MODEL"]])
 def test_training_reads_as_the_model_was_taught(taught_path, how):
     from saccade.rl.cli import parse
