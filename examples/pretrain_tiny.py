@@ -30,10 +30,10 @@ COURSES = (
     # Small scenes, 64 x 64 pixels: 16 image tokens.
     Course("saccade/ClickTarget-v0?level=1", 4, span=EASY),
     Course("saccade/ClickTarget-v0?level=2", 3, span=MIDDLE),
-    Course("saccade/ClickTarget-v0?level=3", 1, span=MAIN),
+    Course("saccade/ClickTarget-v0?level=3", 2, span=MAIN),
     Course("saccade/Shapes-v0?level=1", 3, span=EASY),
     Course("saccade/Shapes-v0?level=2", 4, span=MIDDLE),
-    Course("saccade/Shapes-v0?level=3", 5, span=MAIN),
+    Course("saccade/Shapes-v0?level=3", 4, span=MAIN),
     Course("saccade/Shapes-v0?level=3&question=count", 3, span=MAIN),
     Course("saccade/Shapes-v0?level=2", 1, span=MAIN, every=2),
     Course("saccade/Digits-v0", 2, span=(0.0, 0.5)),
@@ -55,8 +55,8 @@ COURSES = (
 
 RECIPE = PretrainConfig(
     courses=COURSES,
-    steps=6400,
-    check_every=1600,
+    steps=5000,
+    check_every=1250,
     tiny=TinyConfig(width=96, layers=4, heads=3, mlp=288, vision_layers=4, position_embeddings=256, merges=500),
     agent=AgentConfig(coordinates="location-tokens", max_reply_tokens=48, explain=False),
 )
