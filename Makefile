@@ -34,7 +34,7 @@ $(READY): pyproject.toml constraints/cpu.txt .ci/system-packages
 	$(RUN)/pip install --quiet --disable-pip-version-check "$$(grep '^torch==' constraints/cpu.txt)" \
 	    $(if $(TORCH_INDEX),--index-url $(TORCH_INDEX))
 	$(RUN)/pip install --quiet --disable-pip-version-check -c constraints/cpu.txt \
-	    -e ".[gui,embodied,gym,qa,api,lora,viewer,dev]"
+	    -e ".[gui,embodied,gym,qa,api,lora,viewer,bench,dev]"
 	bash .ci/system-packages $(RUN)/python
 	touch $(READY)
 

@@ -48,7 +48,7 @@ class Arguments(StudyArguments):
     """Which runs, and where."""
 
     out: str = "runs/new-worlds"
-    """Folder of the runs; what is there is not run again."""
+    """Folder of the runs; one that was stopped goes on."""
 
 
 if __name__ == "__main__":

@@ -43,7 +43,7 @@ class Arguments(StudyArguments):
     seeds: tuple[int, ...] = (0, 1, 2, 3, 4)
     """Seeds of each."""
     out: str = "runs/ppo-grpo"
-    """Folder of the runs; what is there is not run again."""
+    """Folder of the runs; one that was stopped goes on."""
     pilot: bool = False
     """Three small updates of each."""
 

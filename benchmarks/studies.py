@@ -7,7 +7,7 @@ A study trains `saccade-tiny`, or what a warm start made of it, on one environme
 run stands a control that spends the same seconds on imitating demonstrations of the same tasks, from the same start.
 Success is sampled at temperature 1 on 256 held-out tasks of each environment, other ones for each seed; differences are
 paired by task. *Minutes* are those of rollouts and learning in the slowest run. Runs go on where they were stopped, two
-at a time.
+at a time; what each found is kept in `benchmarks/evidence` and not run again until the study or the model changes.
 """
 
 from __future__ import annotations
@@ -15,24 +15,25 @@ from __future__ import annotations
 import json
 import sys
 import time
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
 
-from page import markdown_table, write_section
+from evidence import Evidence, weights_of
 from side_by_side import side_by_side
+from study_report import report
 
-from saccade.agents.evaluation import Evaluation, Interval, evaluate, over_seeds, paired_difference
+from saccade.agents.evaluation import Evaluation, evaluate
 from saccade.agents.runner import Runner, RunnerConfig
 from saccade.envs.errors import near
 from saccade.envs.task import TaskSource
-from saccade.rl.display import make_console, table
 from saccade.rl.learner import LearnerConfig
 from saccade.rl.sft import SFTConfig
 
 MODEL = "saccade-tiny"
+CURVES = ("return", "thought/accuracy", "policy/kl")
 EVAL_TASKS = 256
 
 
@@ -56,6 +57,11 @@ class Study:
     eval_tasks: int = EVAL_TASKS
     """Held-out tasks of each environment."""
 
+    @property
+    def facts(self) -> dict[str, Any]:
+        """What decides about the outcome of a run, beside its seed."""
+        return asdict(self) | {"weights": weights_of(self.model)}
+
 
 @dataclass(frozen=True)
 class StudyArguments:
@@ -66,7 +72,7 @@ class StudyArguments:
     seeds: tuple[int, ...] = (0, 1, 2)
     """Seeds of each."""
     out: str = "runs/studies"
-    """Folder of the runs; what is there is not run again."""
+    """Folder of the runs; one that was stopped goes on."""
     write: str = ""
     """Markdown page that gets the tables and the curves."""
     run: str = ""
@@ -80,23 +86,34 @@ def run_studies(studies: Mapping[str, Study], args: StudyArguments, script: str,
         studies: by name.
         args: which of them, and where.
         script: the file that is started for a single run.
-        section: of the page that gets the tables, and name of the picture of the curves.
+        section: of the page that gets the tables, name of the picture of the curves, and of the kept evidence.
 
     Returns:
         The exit status: 1 unless every gain is above zero and nothing was lost, 2 for an unknown study.
     """
+    evidence = Evidence(section)
     if args.run:
         name, _, seed = args.run.rpartition("/")
-        run(studies[name], int(seed), run_folder(args, name, int(seed)))
+        evidence.add(args.run, studies[name].facts, run(studies[name], int(seed), run_folder(args, name, int(seed))))
         return 0
     for name in args.studies:
         if name not in studies:
             print(f"unknown study {name!r}; {near(name, studies, 'studies')}", file=sys.stderr)
             return 2
     wanted = {name: studies[name] for name in args.studies or studies}
-    if not _run_missing(wanted, args, script):
+    missing = [
+        f"{name}/{seed}"
+        for seed in args.seeds
+        for name, study in wanted.items()
+        if evidence.get(f"{name}/{seed}", study.facts) is None
+    ]
+    if not side_by_side({name: [sys.executable, script, "--run", name, "--out", args.out] for name in missing}):
         return 1
-    return report(wanted, args, section)
+    found = {
+        name: [kept for seed in args.seeds if (kept := evidence.get(f"{name}/{seed}", study.facts))]
+        for name, study in wanted.items()
+    }
+    return report(found, args.write, section)
 
 
 def run_folder(args: StudyArguments, name: str, seed: int) -> Path:
@@ -104,8 +121,8 @@ def run_folder(args: StudyArguments, name: str, seed: int) -> Path:
     return Path(args.out) / name.replace(" ", "-") / str(seed)
 
 
-def run(study: Study, seed: int, folder: Path) -> None:
-    """Train, evaluate, do the same for the control; write `result.json`."""
+def run(study: Study, seed: int, folder: Path) -> dict[str, Any]:
+    """Train, evaluate, do the same for the control."""
     import torch
 
     torch.set_num_threads(1)
@@ -140,28 +157,33 @@ def run(study: Study, seed: int, folder: Path) -> None:
     print(f"{folder}: trained; the control imitates for {learning:.0f} s", flush=True)
     control = imitate(study, start, seed, learning)
     model = str(folder / "rl" / "model")
-    result: dict[str, Any] = {
+    first = seed * study.eval_tasks
+
+    def marks(env: str, evaluation: Evaluation) -> str:
+        keys = (TaskSource.parse(env).task(each, "test").key for each in range(first, first + study.eval_tasks))
+        return "".join(str(round(evaluation.successes[key])) if key in evaluation.successes else "-" for key in keys)
+
+    return {
         "envs": {
             env: {
-                "before": trained.before[env].successes,
-                "after": trained.after[env].successes,
-                "control": control[env].successes,
-                "blind": score(model, env, seed, study.eval_tasks, view="blank").successes,
+                "before": marks(env, trained.before[env]),
+                "after": marks(env, trained.after[env]),
+                "control": marks(env, control[env]),
+                "blind": marks(env, score(model, env, seed, study.eval_tasks, view="blank")),
                 "thoughts": [_thoughts(trained.before[env]), _thoughts(trained.after[env])],
             }
             for env in study.envs
         },
         "untrained": {
             env: {
-                "before": score(start, env, seed, study.eval_tasks, temperature=0.0).successes,
-                "after": score(model, env, seed, study.eval_tasks, temperature=0.0).successes,
+                "before": marks(env, score(start, env, seed, study.eval_tasks, temperature=0.0)),
+                "after": marks(env, score(model, env, seed, study.eval_tasks, temperature=0.0)),
             }
             for env in study.untrained
         },
-        "curve": [[line["return"], line.get("thought/accuracy"), line.get("policy/kl")] for line in metrics],
-        "learning_seconds": learning,
+        "curve": [[_short(line.get(name)) for name in CURVES] for line in metrics],
+        "learning_seconds": round(learning, 1),
     }
-    (folder / "result.json").write_text(json.dumps(result))
 
 
 def _tell_growth(folder: Path, step: int, metrics: Mapping[str, float]) -> None:
@@ -227,127 +249,9 @@ def _score(agent: Any, env: str, seed: int, tasks: int, view: str) -> Evaluation
     return found
 
 
+def _short(value: float | None) -> float | None:
+    return None if value is None else round(value, 5)
+
+
 def _thoughts(evaluation: Evaluation) -> float | None:
     return evaluation.thoughts.mean if evaluation.thoughts else None
-
-
-def _run_missing(studies: Mapping[str, Study], args: StudyArguments, script: str) -> bool:
-    """Run what is missing; whether all succeeded."""
-    missing = [
-        f"{name}/{seed}"
-        for seed in args.seeds
-        for name in studies
-        if not (run_folder(args, name, seed) / "result.json").exists()
-    ]
-    return side_by_side({name: [sys.executable, script, "--run", name, "--out", args.out] for name in missing})
-
-
-Pair = tuple[Mapping[str, bool], Mapping[str, bool]]
-
-
-def differences(pairs: Sequence[Pair]) -> list[float]:
-    """Mean paired difference of each seed."""
-    return [pooled([pair]).mean for pair in pairs]
-
-
-def pooled(pairs: Sequence[Pair]) -> Interval:
-    """Mean paired difference over the shared tasks of all seeds, with its interval over tasks."""
-    before, after = [], []
-    for one, other in pairs:
-        tasks = sorted(one.keys() & other.keys())
-        before += [one[task] for task in tasks]
-        after += [other[task] for task in tasks]
-    return paired_difference(before, after)
-
-
-def report(studies: Mapping[str, Study], args: StudyArguments, section: str) -> int:
-    """Print the tables, write them with the curves; the exit status."""
-    columns = ["trained on", "before", "after", "difference", "pooled", "control", "blind", "right thoughts", "minutes"]
-    rows: list[list[object]] = []
-    kept: list[list[object]] = []
-    curves: dict[str, list[list[list[float]]]] = {}
-    good = True
-    for name, study in studies.items():
-        results = [json.loads((run_folder(args, name, seed) / "result.json").read_text()) for seed in args.seeds]
-        curves[name] = [each["curve"] for each in results]
-        everything = {env: [result["envs"][env] for result in results] for env in study.envs}
-        if len(study.envs) > 1:
-            merged = [{key: _merged(result["envs"], key) for key in KEYS} for result in results]
-            everything[f"{name}, pooled"] = merged
-        for env, each in everything.items():
-            gain = over_seeds(differences([(one["before"], one["after"]) for one in each]))
-            good = good and gain.low > 0
-            thoughts = [[one.get("thoughts", (None, None))[index] for one in each] for index in (0, 1)]
-            rows.append(
-                [
-                    env if len(study.envs) == 1 or env not in study.envs else f"{env}, {name}",
-                    _mean([_share(one["before"]) for one in each]),
-                    _mean([_share(one["after"]) for one in each]),
-                    gain,
-                    pooled([(one["before"], one["after"]) for one in each]),
-                    over_seeds(differences([(one["before"], one["control"]) for one in each])),
-                    _mean([_share(one["blind"]) for one in each]),
-                    " to ".join("-" if None in column else _mean(column) for column in thoughts),
-                    f"{max(result['learning_seconds'] for result in results) / 60:.1f}",
-                ]
-            )
-        if study.untrained:
-            pairs = [(_merged(each["untrained"], "before"), _merged(each["untrained"], "after")) for each in results]
-            lost = over_seeds(differences(pairs))
-            good = good and lost.mean > -0.02
-            kept.append([name, _mean([_share(before) for before, _ in pairs]), lost])
-    console = make_console()
-    console.print(table(f"Held-out success, {len(args.seeds)} seeds, 95 % intervals over seeds", columns, rows))
-    text = markdown_table(columns, rows)
-    if kept:
-        console.print(table("Greedy success on what was not trained", ["study", "before", "difference"], kept))
-        text += "\nGreedy success on tasks that were not trained:\n\n"
-        text += markdown_table(["study", "before", "difference"], kept)
-    if args.write:
-        text += f"\n![Curves of the runs](images/{section}.png)\n"
-        plot(curves, Path(args.write).parent / "images" / f"{section}.png")
-        write_section(Path(args.write), section, text)
-    return 0 if good else 1
-
-
-KEYS = ("before", "after", "control", "blind")
-
-
-def plot(curves: Mapping[str, list[list[list[float]]]], path: Path) -> None:
-    """Return, thought accuracy and KL of every run by update."""
-    import matplotlib
-
-    matplotlib.use("Agg")
-    import matplotlib.pyplot as plt
-
-    names = ("return", "right thoughts", "KL to the start")
-    figure, axes = plt.subplots(len(names), len(curves), figsize=(3.2 * len(curves), 6), squeeze=False, sharex="col")
-    for column, (study, runs) in enumerate(curves.items()):
-        axes[0][column].set_title(study)
-        for row, name in enumerate(names):
-            axes[row][column].set_ylabel(name if column == 0 else "")
-            for seed, lines in enumerate(runs):
-                values = [line[row] for line in lines]
-                if None not in values:
-                    axes[row][column].plot(_smooth(values), linewidth=1, label=f"seed {seed}")
-        axes[-1][column].set_xlabel("update")
-    axes[0][0].legend(fontsize=6)
-    figure.tight_layout()
-    path.parent.mkdir(parents=True, exist_ok=True)
-    figure.savefig(path, dpi=110)
-
-
-def _smooth(values: Sequence[float], width: int = 5) -> list[float]:
-    return [sum(values[max(0, i - width + 1) : i + 1]) / min(i + 1, width) for i in range(len(values))]
-
-
-def _merged(envs: Mapping[str, Mapping[str, Mapping[str, bool]]], when: str) -> dict[str, bool]:
-    return {task: value for each in envs.values() for task, value in each[when].items()}
-
-
-def _share(successes: Mapping[str, bool]) -> float:
-    return sum(successes.values()) / len(successes)
-
-
-def _mean(values: Sequence[float]) -> str:
-    return f"{sum(values) / len(values):.3f}"

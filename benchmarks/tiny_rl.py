@@ -45,7 +45,7 @@ class Arguments(StudyArguments):
     seeds: tuple[int, ...] = (0, 1, 2, 3, 4)
     """Seeds of each."""
     out: str = "runs/tiny-rl"
-    """Folder of the runs; what is there is not run again."""
+    """Folder of the runs; one that was stopped goes on."""
 
 
 if __name__ == "__main__":

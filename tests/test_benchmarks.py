@@ -14,7 +14,7 @@ def script(monkeypatch):
     """Imports a script by name."""
     monkeypatch.syspath_prepend(str(BENCHMARKS))
     yield importlib.import_module
-    for name in ("context", "page", "side_by_side", "studies", "thought_drift"):
+    for name in ("context", "evidence", "page", "side_by_side", "studies", "study_report", "thought_drift"):
         sys.modules.pop(name, None)
 
 
@@ -48,9 +48,48 @@ def test_runs_stand_side_by_side_and_one_that_fails_stops_none(script, tmp_path,
 
 
 def test_differences_are_paired_by_task(script):
-    """By hand: of the two shared tasks one was won and none lost."""
-    before, after = {"x": False, "y": True, "only": True}, {"y": True, "x": True, "other": False}
-    assert script("studies").differences([(before, after)]) == [0.5]
+    """By hand: of the two tasks that neither side lost, one was won."""
+    study = script("study_report")
+    assert study.differences([("01-1", "11--")]) == [0.5]
+    assert study.pooled([("00", "10"), ("1-", "10")]).mean == pytest.approx(1 / 3)
+    assert study.share("1-0-1") == pytest.approx(2 / 3)
+    with pytest.raises(ValueError):
+        study.differences([("01", "011")])
+
+
+def test_evidence_counts_as_long_as_its_facts_hold(script, tmp_path):
+    evidence = script("evidence")
+    kept = evidence.Evidence("rl", tmp_path)
+    facts = {"envs": ("a",), "weights": evidence.weights_of("saccade-tiny")}
+    assert kept.get("all families/3", facts) is None
+    kept.add("all families/3", facts, {"curve": [[0.5, None]]})
+    assert [file.name for file in tmp_path.rglob("*.json")] == ["all-families-3.json"]
+    assert kept.get("all families/3", facts) == {"curve": [[0.5, None]]}
+    assert kept.get("all families/3", facts | {"weights": "other"}) is None
+    assert len(facts["weights"]) == 16 and evidence.weights_of("") == ""
+
+
+def test_a_report_says_whether_every_gain_stands(script, tmp_path, monkeypatch):
+    """Two seeds: one environment wins everywhere, the other where seeds disagree; nothing untrained may fall."""
+    report = script("study_report").report
+    won = {"before": "0000", "after": "1110", "control": "1000", "blind": "0000", "thoughts": [0.5, None]}
+    also = won | {"after": "1111"}
+    lost = won | {"before": "1111", "after": "0000"}
+
+    def results(*envs, kept="11"):
+        start = {"c": {"before": "11", "after": kept}}
+        return [{"envs": env, "untrained": start, "curve": [[1, 1, 1]], "learning_seconds": 60} for env in envs]
+
+    assert report({"s": results({"a": won}, {"a": won})}, "", "s") == 0
+    assert report({"s": results({"a": won, "b": also}, {"a": won, "b": lost})}, "", "s") == 1
+    assert report({"s": results({"a": won}, {"a": won}, kept="10")}, "", "s") == 1
+    page = tmp_path / "page.md"
+    page.write_text("<!-- s -->\n<!-- end of s -->\n")
+    assert report({"s": results({"a": won, "b": also}, {"a": won, "b": also})}, str(page), "s") == 0
+    text = page.read_text()
+    assert "| a, s | 0.000 | 0.750 | 0.750 [0.750, 0.750] | 0.750 [" in text
+    assert "| s, pooled | 0.000 | 0.875 | 0.875 [0.875, 0.875] |" in text
+    assert (tmp_path / "images" / "s.png").stat().st_size > 1000
 
 
 def test_the_price_of_a_context_is_counted(script, agent, walk):

@@ -14,7 +14,7 @@ ROOT = Path(__file__).parent.parent
 
 def test_every_extra_is_there():
     extras = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["optional-dependencies"]
-    wanted = {"gui", "embodied", "qa", "api", "vllm", "vllm-cpu", "ray", "lora", "viewer", "dev"}
+    wanted = {"gui", "embodied", "qa", "api", "vllm", "vllm-cpu", "lora", "viewer", "bench", "dev"}
     assert wanted <= extras.keys()
 
 

@@ -10,7 +10,7 @@ import pytest
 
 ROOT = Path(__file__).parents[1]
 ROOMS = ("envs", "agents", "rl")
-HEAVY = ("torch", "transformers", "playwright", "mujoco", "OpenGL", "sklearn", "scipy", "pyarrow", "PIL", "vllm", "ray")
+HEAVY = ("torch", "transformers", "playwright", "mujoco", "OpenGL", "sklearn", "scipy", "pyarrow", "PIL", "vllm")
 
 
 def imported(path):
