@@ -10,11 +10,13 @@ from __future__ import annotations
 
 import itertools
 import sys
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import tyro
+from evidence import Evidence
 from page import markdown_table, write_section
 from side_by_side import side_by_side
 
@@ -46,6 +48,7 @@ AT_ONCE = (
 )
 ORDERS = {"one object first": ORDERED, "all at once": AT_ONCE}
 OPTIMISERS = ("muon", "adamw")
+EVIDENCE = Evidence("pretrain-ablation")
 CHECKED = (f"{CLICK}?level=3", f"{SHAPES}?level=3", DIGITS)
 
 
@@ -56,7 +59,7 @@ class Arguments:
     seeds: tuple[int, ...] = (0, 1, 2)
     """Of the weights and the lessons."""
     out: str = "runs/pretrain-ablation"
-    """Folder of the runs; what is there is not run again."""
+    """Folder of the runs; one that was stopped goes on. What each found is kept in `benchmarks/evidence`."""
     steps: int = STEPS
     """Length of the schedule."""
     write: str = ""
@@ -65,14 +68,11 @@ class Arguments:
     """One run in this process: `optimiser/order/seed`."""
 
 
-def learn(optimiser: str, order: str, seed: int, steps: int, out: Path) -> None:
-    """One schedule."""
-    import torch
-
-    torch.set_num_threads(1)
-    config = PretrainConfig(
+def schedule(optimiser: str, order: str, seed: int, steps: int, out: str = "") -> PretrainConfig:
+    """What is learned, and how."""
+    return PretrainConfig(
         courses=ORDERS[order],
-        out=str(out),
+        out=out,
         seed=seed,
         steps=steps,
         ranks=1,
@@ -83,26 +83,42 @@ def learn(optimiser: str, order: str, seed: int, steps: int, out: Path) -> None:
         check_every=steps,
         check_tasks=256,
     )
-    pretrain(config, resume=out.exists())
+
+
+def learn(config: PretrainConfig) -> dict[str, Any]:
+    """One schedule: success after it, and the seconds it took."""
+    import torch
+
+    torch.set_num_threads(1)
+    pretrain(config, resume=Path(config.out).exists())
+    curve = read_curve(Path(config.out) / "curve.jsonl")
+    return {
+        "success": {env: curve[-1][f"success/{env}"] for env in CHECKED},
+        "seconds": sum(line["time/lessons"] + line["time/learn"] for line in curve),
+    }
 
 
 def main(args: Arguments) -> int:
     """Run what is missing, then print the table."""
-    out = Path(args.out)
     conditions = list(itertools.product(OPTIMISERS, ORDERS))
-    names = [f"{a}/{b}/{seed}" for seed in args.seeds for a, b in conditions]
+    facts = {
+        f"{optimiser}/{order}/{seed}": asdict(schedule(optimiser, order, seed, args.steps))
+        for seed in args.seeds
+        for optimiser, order in conditions
+    }
     command = [sys.executable, __file__, "--out", args.out, "--steps", str(args.steps)]
-    if not side_by_side({name: [*command, "--run", name] for name in names if not (out / name / "model").exists()}):
+    missing = [name for name, each in facts.items() if EVIDENCE.get(name, each) is None]
+    if not side_by_side({name: [*command, "--run", name] for name in missing}):
         return 1
     rows: list[list[object]] = []
     for optimiser, order in conditions:
-        curves = [read_curve(out / optimiser / order / str(seed) / "curve.jsonl") for seed in args.seeds]
-        minutes = [sum(line["time/lessons"] + line["time/learn"] for line in curve) / 60 for curve in curves]
+        names = [f"{optimiser}/{order}/{seed}" for seed in args.seeds]
+        found = [each for name in names if (each := EVIDENCE.get(name, facts[name]))]
         rows.append(
             [
                 f"{optimiser}, {order}",
-                *(_each([curve[-1][f"success/{env}"] for curve in curves]) for env in CHECKED),
-                f"{np.mean(minutes):.1f}",
+                *(_each([each["success"][env] for each in found]) for env in CHECKED),
+                f"{np.mean([each['seconds'] for each in found]) / 60:.1f}",
             ]
         )
     columns = ["schedule", *CHECKED, "minutes"]
@@ -120,7 +136,8 @@ if __name__ == "__main__":
     arguments = tyro.cli(Arguments, description=__doc__)
     if arguments.run:
         optimiser_name, order_name, number = arguments.run.split("/")
-        folder = Path(arguments.out) / arguments.run
-        learn(optimiser_name, order_name, int(number), arguments.steps, folder)
+        place = str(Path(arguments.out) / arguments.run)
+        asked = schedule(optimiser_name, order_name, int(number), arguments.steps, place)
+        EVIDENCE.add(arguments.run, asdict(replace(asked, out="")), learn(asked))
     else:
         sys.exit(main(arguments))

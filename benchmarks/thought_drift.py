@@ -13,13 +13,14 @@ from __future__ import annotations
 import itertools
 import json
 import sys
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 import gymnasium as gym
 import numpy as np
 import tyro
+from evidence import Evidence
 from page import markdown_table, write_section
 from side_by_side import side_by_side
 
@@ -35,6 +36,7 @@ ENV = "thought_drift:Walk-v0"
 SUCCESS = 0.42
 TRAJECTORIES = 15_360
 EVAL_TASKS = 256
+EVIDENCE = Evidence("thought-drift")
 
 
 @dataclass(frozen=True)
@@ -122,6 +124,11 @@ class Condition:
         rate = f"{self.learning_rate:g}{'' if self.final == 1 else ' falling'}"
         return f"KL {self.kl_coef:g}, {self.trajectories} trajectories, rate {rate}"
 
+    @property
+    def facts(self) -> dict[str, Any]:
+        """What decides about the outcome of a run, beside its seed."""
+        return asdict(self) | {"warm start": SUCCESS, "in all": TRAJECTORIES, "tasks": EVAL_TASKS}
+
 
 CONDITIONS = tuple(
     Condition(kl, trajectories, rate, final)
@@ -136,7 +143,7 @@ class Arguments:
     seeds: tuple[int, ...] = (0, 1, 2)
     """Of the start and of the training."""
     out: str = "runs/thought-drift"
-    """Folder of the runs; what is there is not run again."""
+    """Folder of the runs; one that was stopped goes on. What each found is kept in `benchmarks/evidence`."""
     write: str = ""
     """Markdown page that gets the table."""
     run: str = ""
@@ -152,8 +159,8 @@ def warm_start(seed: int, out: Path) -> None:
     grow(GrowConfig((ENV,), str(out), seed, sft=sft))
 
 
-def train(condition: Condition, seed: int, start: Path, folder: Path) -> None:
-    """Train under one condition; write `result.json`."""
+def train(condition: Condition, seed: int, start: Path, folder: Path) -> dict[str, Any]:
+    """Train under one condition."""
     from saccade.rl.config import TrainConfig
     from saccade.rl.learner import LearnerConfig
     from saccade.rl.trainer import Trainer
@@ -181,14 +188,13 @@ def train(condition: Condition, seed: int, start: Path, folder: Path) -> None:
         """Mean over the last five updates that have it: one whose groups were all flat taught nothing."""
         return float(np.mean([line[name] for line in lines if name in line][-5:]))
 
-    result = {
+    return {
         "success": [before.success.mean, after.success.mean],
         "thoughts": [before.thoughts.mean, after.thoughts.mean],
         "kl": last("policy/kl"),
         "entropy": last("policy/entropy"),
         "malformed": last("malformed_replies"),
     }
-    (folder / "result.json").write_text(json.dumps(result))
 
 
 def run_all(names: list[str], args: Arguments) -> bool:
@@ -200,18 +206,20 @@ def run_all(names: list[str], args: Arguments) -> bool:
 def main(args: Arguments) -> int:
     """Run what is missing, then print the table."""
     out = Path(args.out)
-    starts = [f"start/{seed}" for seed in args.seeds if not (out / "start" / str(seed) / "config.json").exists()]
-    runs = [
-        f"{number}/{seed}"
+    missing = [
+        (number, seed)
         for seed in args.seeds
-        for number in range(len(CONDITIONS))
-        if not (out / str(number) / str(seed) / "result.json").exists()
+        for number, condition in enumerate(CONDITIONS)
+        if EVIDENCE.get(f"{number}/{seed}", condition.facts) is None
     ]
-    if not run_all(starts, args) or not run_all(runs, args):
+    begun = {seed for _, seed in missing}
+    starts = [f"start/{seed}" for seed in begun if not (out / "start" / str(seed) / "config.json").exists()]
+    if not run_all(starts, args) or not run_all([f"{number}/{seed}" for number, seed in missing], args):
         return 1
     rows: list[list[object]] = []
     for number, condition in enumerate(CONDITIONS):
-        found = [json.loads((out / str(number) / str(seed) / "result.json").read_text()) for seed in args.seeds]
+        kept = (EVIDENCE.get(f"{number}/{seed}", condition.facts) for seed in args.seeds)
+        found = [each for each in kept if each]
         rows.append(
             [
                 condition.name,
@@ -244,4 +252,6 @@ if __name__ == "__main__":
     if kind == "start":
         warm_start(int(number), folder / "start" / number)
     else:
-        train(CONDITIONS[int(kind)], int(number), folder / "start" / number, folder / kind / number)
+        condition = CONDITIONS[int(kind)]
+        found = train(condition, int(number), folder / "start" / number, folder / kind / number)
+        EVIDENCE.add(arguments.run, condition.facts, found)
