@@ -1,45 +1,9 @@
-import gymnasium as gym
 import pytest
+from visit import do, finish
 
-import saccade.envs  # noqa: F401
 from saccade.envs.gui.sites.base import Click, Write
 
 pytestmark = pytest.mark.browser
-
-
-@pytest.fixture(scope="module")
-def start():
-    made = {}
-
-    def start_(name, level=3, seed=0):
-        if (name, level) not in made:
-            settings = {"actions": ("ref",), "observe": ("tree",)}
-            made[name, level] = gym.make(f"saccade/{name}-v0", level=level, **settings).unwrapped
-        env = made[name, level]
-        env.reset(seed=seed)
-        return env
-
-    yield start_
-    for env in made.values():
-        env.close()
-
-
-def do(env, *steps):
-    """Take some steps; whether the task was solved, `None` while it goes on."""
-    for step in steps:
-        role = "textbox" if isinstance(step, Write) else step.role
-        ref = env.sight.tree.find(role, step.name).ref
-        *_, terminated, _, info = env.step(f'fill("{ref}", "{step.text}")' if role == "textbox" else f'click("{ref}")')
-        assert info["action_error"] is None
-    return info["success"] if terminated else None
-
-
-def finish(env):
-    """Play the demonstration to the end; whether it solved the task."""
-    while True:
-        *_, terminated, truncated, info = env.step(next(env.demo()).action)
-        if terminated or truncated:
-            return info["success"]
 
 
 def test_one_switch_too_many_is_wrong(start):
