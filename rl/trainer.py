@@ -235,7 +235,7 @@ class Trainer:
 def make_engine(config: TrainConfig, backbone: Backbone, chat: Chat, agent: AgentConfig) -> Engine:
     """The engine of a run; transformers samples from the learner's own weights."""
     if config.engine == "vllm":
-        return VLLMEngine(model_place(config.model), chat, config.vllm, agent.max_context)
+        return VLLMEngine(model_place(config.model), chat, config.vllm, agent.max_context, backbone.device)
     batching = TransformersEngineConfig(config.max_batch, config.deterministic, config.cache_bytes)
     return TransformersEngine(backbone, chat.media, batching)
 

@@ -1,6 +1,6 @@
 """One vLLM engine and the thread that steps it: replies go in and out one by one, never in a blocking batch.
 
-    core = Core(arguments, own_process=False)
+    core = Core(arguments, own_process=False, learner=torch.device("cpu"))
     reply = core.submit(request).result()
 
 Everything that touches the engine runs in its thread, between two steps. An engine that fails, dies or hangs is lost as
@@ -18,12 +18,14 @@ from concurrent.futures import Future
 from contextlib import suppress
 from dataclasses import dataclass, field
 from itertools import count
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
+
+import torch
 
 from saccade.agents.engines.base import Completion, StopReason
 from saccade.agents.engines.vllm_start import start_engine
-from saccade.agents.engines.vllm_worker import TAKE_WEIGHTS
+from saccade.agents.engines.vllm_transfer import Sender
+from saccade.agents.engines.vllm_weights import Weights
 from saccade.envs.errors import SaccadeError
 
 if TYPE_CHECKING:
@@ -49,20 +51,13 @@ class Request:
     reply: Future[Completion] = field(default_factory=Future)
 
 
-@dataclass(frozen=True)
-class Weights:
-    """A safetensors file of all weights, and their version."""
-
-    path: Path
-    version: int
-
-
 class Core:
     """A running vLLM engine.
 
     Args:
-        arguments: of the engine.
+        arguments: of the engine, its weight transfer among them.
         own_process: whether vLLM's core runs in a process of its own, which can be killed.
+        learner: where the weights come from.
         weights: what to serve instead of the checkpoint's own weights.
         after: the lost engine that this one replaces.
 
@@ -72,12 +67,17 @@ class Core:
     """
 
     def __init__(
-        self, arguments: EngineArgs, own_process: bool, weights: Weights | None = None, after: Core | None = None
+        self,
+        arguments: EngineArgs,
+        own_process: bool,
+        learner: torch.device,
+        weights: Weights | None = None,
+        after: Core | None = None,
     ) -> None:
         self.ready: Future[None] = Future()
         self.lost: str | None = None
-        self._version = weights.version if weights else 0
         self._engine: LLMEngine | None = None
+        self._sender: Sender | None = None
         self._requests: dict[str, Request] = {}
         self._held: dict[str, Request] = {}  # those that the engine has seen; its thread's own
         self._asleep = False
@@ -94,6 +94,7 @@ class Core:
                 if after is not None and not after._hung:  # vLLM keeps globals: one leaves before the next comes
                     after._thread.join()
                 self._engine = engine = start_engine(arguments, own_process)
+                self._sender = Sender(engine, arguments.weight_transfer_config.backend, learner)
                 if weights:
                     self._load(engine, weights)
                 self.ready.set_result(None)
@@ -101,6 +102,8 @@ class Core:
             except BaseException as failure:
                 self.lose(f"{type(failure).__name__}: {failure}", failure)
             finally:
+                if self._sender and self.lost is None:
+                    self._sender.close()
                 if not self._hung:
                     self._free()
 
@@ -260,7 +263,7 @@ class Core:
                 ids,
                 # Rounding can lift the logarithm of a certain token above 0.
                 tuple(min(step[token].logprob, 0.0) for token, step in zip(ids, found, strict=True)),
-                (self._version,) * len(ids),
+                tuple(int(span.version) for span in reply.weight_versions or () for _ in range(span.start, span.end)),
                 stop,
                 tuple(output.prompt_token_ids or ()),
             )
@@ -268,8 +271,8 @@ class Core:
 
     def _load(self, engine: LLMEngine, weights: Weights) -> None:
         self._hold(engine)
-        engine.collective_rpc(TAKE_WEIGHTS, args=(str(weights.path),))
-        self._version = weights.version
+        assert self._sender is not None
+        self._sender.send(weights)
         self._begin_again(engine)
 
     def _hold(self, engine: LLMEngine) -> None:

@@ -13,7 +13,7 @@ from safetensors.torch import save_file
 from saccade.agents.engines.base import Prompt
 from saccade.agents.engines.vllm import VLLMEngine, VLLMEngineConfig
 from saccade.agents.engines.vllm_request import engine_input
-from saccade.agents.engines.vllm_worker import tensors
+from saccade.agents.engines.vllm_weights import tensors
 from saccade.agents.torchvision import mend
 from saccade.envs.errors import ConfigError
 from saccade.envs.observation import Image, Observation, Video
