@@ -22,7 +22,7 @@ from saccade.envs.errors import ConfigError
 from saccade.envs.observation import Image, Observation
 from saccade.rl.batch import Row
 from saccade.rl.learner import Learner, LearnerConfig
-from saccade.rl.probes import mismatch, serves
+from saccade.rl.probes import asked, mismatch, serves
 
 pytestmark = [
     pytest.mark.vllm,
@@ -110,7 +110,7 @@ def test_vllm_and_transformers_agree_through_training(agent, learner):
         learner.step(rows)
         assert mismatch(learner, rows) > 1e-3  # so that old weights would be seen
         agent.engine.update(learner.weights(), agent.engine.version + 1)
-        assert serves(agent, learner, rows, agent.engine.tolerance) < 1e-4
+        assert serves(learner, rows, asked(agent, rows), agent.engine.tolerance) < 1e-4
 
 
 @pytest.mark.parametrize("reset", ["reset_prefix_cache", "reset_encoder_cache"])
@@ -123,7 +123,7 @@ def test_no_cache_may_outlive_its_weights(agent, learner, monkeypatch, reset):
         patch.setattr(LLMEngine, reset, lambda self, *_: True)
         agent.engine.update(learner.weights(), agent.engine.version + 1)
         with pytest.raises(EngineError):
-            serves(agent, learner, rows, agent.engine.tolerance)
+            serves(learner, rows, asked(agent, rows), agent.engine.tolerance)
     agent.engine.update(learner.weights(), agent.engine.version + 1)
     assert agrees(agent, learner)
 
