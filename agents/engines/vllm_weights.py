@@ -8,10 +8,11 @@ A vLLM that has to be replaced is given them again, so they are kept until the n
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import torch
 from safetensors import safe_open
 from safetensors.torch import save_file
 from torch import Tensor
@@ -27,19 +28,19 @@ class Weights:
         version: its number.
         path: a safetensors file of them, for `file`.
         tensors: for the others the learner's own, which it may change in place later.
-        counters: for each tensor, how often it had been changed in place.
+        hashes: of their values, one a tensor.
     """
 
     version: int
     path: Path | None = None
     tensors: tuple[tuple[str, Tensor], ...] = ()
-    counters: tuple[int, ...] = ()
+    hashes: tuple[int, ...] = ()
 
     @classmethod
     def live(cls, weights: Iterable[tuple[str, Tensor]], version: int) -> Weights:
         """The tensors themselves, on the learner's GPU; nothing is copied."""
         tensors = tuple((name, tensor.detach()) for name, tensor in weights)
-        return cls(version, None, tensors, tuple(tensor._version for _, tensor in tensors))
+        return cls(version, None, tensors, hashes(tensors))
 
     @classmethod
     def saved(cls, weights: Iterable[tuple[str, Tensor]], version: int, folder: Path) -> Weights:
@@ -51,8 +52,13 @@ class Weights:
     @property
     def intact(self) -> bool:
         """Whether they still are those of `version`."""
-        now = tuple(tensor._version for _, tensor in self.tensors)
-        return now == self.counters and (self.path is None or self.path.exists())
+        return hashes(self.tensors) == self.hashes and (self.path is None or self.path.exists())
+
+
+def hashes(tensors: Sequence[tuple[str, Tensor]]) -> tuple[int, ...]:
+    """One number a tensor that changes with its values; fused optimisers leave PyTorch's own counters as they are."""
+    found = [torch.hash_tensor(tensor).view(torch.int64) for _, tensor in tensors]
+    return tuple(torch.stack(found).tolist()) if found else ()
 
 
 def tensors(path: str) -> Iterator[tuple[str, Tensor]]:

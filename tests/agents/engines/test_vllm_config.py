@@ -19,6 +19,7 @@ from saccade.agents.torchvision import mend
 from saccade.envs.errors import ConfigError
 from saccade.envs.observation import Image, Observation, Video
 from saccade.rl.config import TrainConfig
+from saccade.rl.optimizers import Optimizer
 
 ROOT = Path(__file__).parents[3]
 CPU, ONE, TWO, THREE = (torch.device(name) for name in ("cpu", "cuda:0", "cuda:1", "cuda:2"))
@@ -126,15 +127,16 @@ def test_the_devices_choose_the_transport(learner, engine, transport):
             choose(other, learner, engine)
 
 
-def test_the_learner_s_tensors_are_those_of_a_version_until_it_steps():
-    model = torch.nn.Linear(3, 2)
-    optimizer = torch.optim.AdamW(model.parameters(), lr=0.1)
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+def test_the_learner_s_tensors_are_those_of_a_version_until_it_steps(dtype):
+    model = torch.nn.Linear(3, 2).to(dtype)
+    optimizer = Optimizer("adamw", dict(model.named_parameters()), (0.9, 0.99), 0.0)
     weights = Weights.live(model.named_parameters(), 4)
     assert weights.version == 4 and weights.intact
     assert all(tensor.data_ptr() == model.state_dict()[name].data_ptr() for name, tensor in weights.tensors)
-    model(torch.ones(1, 3)).sum().backward()
+    model(torch.ones(1, 3, dtype=dtype)).sum().backward()
     assert weights.intact
-    optimizer.step()
+    optimizer.step(0.1)
     assert not weights.intact and Weights.live(model.named_parameters(), 5).intact
 
 
