@@ -10,7 +10,7 @@ import torch
 from saccade.agents.engines.base import Prompt, SamplingParams
 from saccade.agents.engines.vllm import VLLMEngine, VLLMEngineConfig
 from saccade.agents.engines.vllm_core import EngineError
-from saccade.agents.engines.vllm_start import require_vllm
+from saccade.agents.engines.vllm_start import require_vllm, start_engine
 from saccade.agents.engines.vllm_transfer import SERIALIZE, Client, Stream, engine_devices, trainer_info
 from saccade.agents.engines.vllm_weights import Weights
 from saccade.agents.load import load_model
@@ -26,6 +26,15 @@ ONE, TWO, THREE = (torch.device(name) for name in ("cuda:0", "cuda:1", "cuda:2")
 @pytest.fixture(autouse=True)
 def prepared():
     require_vllm()
+
+
+@pytest.fixture(scope="module")
+def served(tiny_path):
+    """A model whose weights the tests change, and a vLLM that is to follow."""
+    backbone, chat = load_model(tiny_path)
+    engine = VLLMEngine(tiny_path, chat, VLLMEngineConfig(retries=0), max_context=256)
+    yield backbone, engine
+    engine.close()
 
 
 def test_workers_are_where_the_arguments_say(tiny_path):
@@ -83,35 +92,55 @@ def test_both_ends_of_vllm_agree_with_what_they_are_given():
     assert list(stream) == list(stream)  # each update reads it from the start
 
 
-def test_handles_of_cuda_memory_reach_another_process_by_vllm_s_serializer(monkeypatch):
-    """The arguments that PyTorch makes of a CUDA tensor, with made-up bytes where the driver's would be."""
+def handles():
+    """An `ipc` update of one tensor, with made-up bytes where the driver's would be."""
     from vllm.distributed.weight_transfer.ipc_engine import IPCWeightTransferUpdateInfo
-    from vllm.v1.serial_utils import MsgpackDecoder, MsgpackEncoder
 
     tensor = torch.ones(2, 3)
     handle = (torch.Tensor, tensor.size(), tensor.stride(), 0, torch.storage.TypedStorage, tensor.dtype)
     handle += (0, b"\x00handle", 24, 0, False, b"\x01counter", 0, b"\x02event", True)
-    info = IPCWeightTransferUpdateInfo(["w"], ["float32"], [[2, 3]], [{"GPU-1": handle}])
-    sent = (0, 1, "collective_rpc", ("update_weights", None, (), {"update_info": dataclasses.asdict(info)}))
+    return IPCWeightTransferUpdateInfo(["w"], ["float32"], [[2, 3]], [{"GPU-1": handle}])
+
+
+def test_handles_of_cuda_memory_survive_vllm_s_serializer(monkeypatch):
+    from vllm.v1.serial_utils import MsgpackDecoder, MsgpackEncoder
+
+    info = handles()
+    (sent,) = info.ipc_handles
+    call = (0, 1, "collective_rpc", ("update_weights", None, (), {"update_info": dataclasses.asdict(info)}))
     monkeypatch.delenv(SERIALIZE, raising=False)
     with pytest.raises(TypeError, match=SERIALIZE):
-        MsgpackEncoder().encode(sent)
+        MsgpackEncoder().encode(call)
     monkeypatch.setenv(SERIALIZE, "1")
-    *_, (_, _, _, named) = MsgpackDecoder().decode(MsgpackEncoder().encode(sent))
-    arrived = IPCWeightTransferUpdateInfo(**named["update_info"])
-    (found,) = arrived.ipc_handles
-    assert [tuple(each) if isinstance(each, list) else each for each in found["GPU-1"]] == [
-        tuple(each) if isinstance(each, torch.Size) else each for each in handle
-    ]
+    *_, (*_, named) = MsgpackDecoder().decode(MsgpackEncoder().encode(call))
+    (found,) = type(info)(**named["update_info"]).ipc_handles
+    assert list(map(plain, found["GPU-1"])) == list(map(plain, sent["GPU-1"]))
 
 
-@pytest.fixture(scope="module")
-def served(tiny_path):
-    """A model whose weights the tests change, and a vLLM that is to follow."""
-    backbone, chat = load_model(tiny_path)
-    engine = VLLMEngine(tiny_path, chat, VLLMEngineConfig(retries=0), max_context=256)
-    yield backbone, engine
-    engine.close()
+def plain(value):
+    return tuple(value) if isinstance(value, list | tuple) else value
+
+
+def test_a_worker_s_ipc_end_gets_as_far_as_cuda(served, monkeypatch):
+    """In a process of its own, as on a GPU: the handshake, the handles and the version arrive."""
+    from vllm.config import WeightTransferConfig
+
+    monkeypatch.setenv(SERIALIZE, "1")
+    _, engine = served
+    arguments = dataclasses.replace(engine._arguments, weight_transfer_config=WeightTransferConfig(backend="ipc"))
+    core = start_engine(arguments, own_process=True)
+    try:
+        client = Client(core)
+        client.init_weight_transfer_engine({"packed": trainer_info("ipc", 1).packed})
+        client.start_weight_update()
+        with pytest.raises(Exception, match="not compiled with CUDA"):
+            client.update_weights(dataclasses.asdict(handles()))
+        client.start_weight_update()
+        client.version = 5
+        client.finish_weight_update()
+        assert core.get_weight_version() == "5"
+    finally:
+        core.engine_core.shutdown()
 
 
 def change(backbone):
