@@ -32,7 +32,7 @@ from saccade.agents.engines.options import read_options
 from saccade.agents.engines.vllm_core import Core, EngineError, Request
 from saccade.agents.engines.vllm_request import engine_input, sampling_params
 from saccade.agents.engines.vllm_start import require_vllm
-from saccade.agents.engines.vllm_transfer import FILE, IPC, SERIALIZE, TRANSPORTS, choose, engine_devices
+from saccade.agents.engines.vllm_transfer import FILE, IPC, TRANSPORTS, allow_handles, choose, engine_devices
 from saccade.agents.engines.vllm_weights import Weights
 from saccade.agents.load import load_model, model_place, plain_place
 from saccade.envs.errors import ConfigError, near
@@ -150,7 +150,7 @@ class VLLMEngine:
         self.transport = choose(self.config.transport, learner, engine_devices(self._arguments))
         self._arguments.weight_transfer_config = WeightTransferConfig(backend=self.transport)
         if self.transport == IPC:
-            os.environ.setdefault(SERIALIZE, "1")
+            allow_handles()
         self._own_process = self.config.own_process or self.transport != FILE
         self._folder = tempfile.TemporaryDirectory(prefix="saccade-weights-", dir=_shared_memory())
         self._weights: Weights | None = None

@@ -102,9 +102,9 @@ class Core:
             except BaseException as failure:
                 self.lose(f"{type(failure).__name__}: {failure}", failure)
             finally:
-                if self._sender and self.lost is None:
-                    self._sender.close()
                 if not self._hung:
+                    if self._sender:
+                        self._sender.close()
                     self._free()
 
         self._thread = threading.Thread(target=run, name="saccade-vllm", daemon=True)

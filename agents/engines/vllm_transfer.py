@@ -11,6 +11,7 @@ learner's own memory on the GPU that both use, `nccl` broadcasts from one GPU to
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from typing import TYPE_CHECKING, Any
@@ -30,7 +31,6 @@ if TYPE_CHECKING:
 AUTO, IPC, NCCL, FILE = TRANSPORTS = ("auto", "ipc", "nccl", "file")
 FITS = {IPC: "shares memory on one GPU", NCCL: "connects different GPUs"}
 SERIALIZE = "VLLM_ALLOW_INSECURE_SERIALIZATION"
-"""Lets vLLM pickle what it sends to its own child process, as handles of CUDA memory have to be."""
 
 
 def choose(asked: str, learner: torch.device, engine: Sequence[torch.device]) -> str:
@@ -44,6 +44,8 @@ def choose(asked: str, learner: torch.device, engine: Sequence[torch.device]) ->
     Raises:
         ConfigError: the transport that was asked for does not connect these devices.
     """
+    if learner == torch.device("cuda"):
+        learner = torch.device("cuda", 0)  # the current one of a new thread, such as the engine's
     if {learner.type, *(each.type for each in engine)} != {"cuda"}:
         fits = FILE
     elif set(engine) == {learner}:
@@ -73,6 +75,14 @@ def engine_devices(arguments: EngineArgs) -> list[torch.device]:
     if len(ids) < count or not all(isinstance(each, int) for each in ids):
         raise ConfigError(f"vllm.options device_ids must be the numbers of {count} GPUs, got {ids}")
     return [torch.device("cuda", each) for each in ids[:count]]
+
+
+def allow_handles() -> None:
+    """Let vLLM pickle what it sends to its own child process, as handles of CUDA memory have to be."""
+    from vllm.envs import disable_envs_cache
+
+    os.environ.setdefault(SERIALIZE, "1")
+    disable_envs_cache()  # an engine that ran in this process has read the environment for good, and answers would hang
 
 
 class Client:

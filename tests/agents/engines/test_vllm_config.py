@@ -112,6 +112,7 @@ def test_training_with_a_forced_format_is_refused():
     [
         (CPU, [CPU], "file"),
         (ONE, [ONE], "ipc"),
+        (torch.device("cuda"), [ONE], "ipc"),
         (ONE, [TWO], "nccl"),
         (ONE, [TWO, THREE], "nccl"),
         (ONE, [ONE, TWO], "file"),  # shares a part: a group of NCCL has each GPU once, and IPC reaches one

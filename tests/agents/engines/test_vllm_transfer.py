@@ -11,7 +11,14 @@ from saccade.agents.engines.base import Prompt, SamplingParams
 from saccade.agents.engines.vllm import VLLMEngine, VLLMEngineConfig
 from saccade.agents.engines.vllm_core import EngineError
 from saccade.agents.engines.vllm_start import require_vllm, start_engine
-from saccade.agents.engines.vllm_transfer import SERIALIZE, Client, Stream, engine_devices, trainer_info
+from saccade.agents.engines.vllm_transfer import (
+    SERIALIZE,
+    Client,
+    Stream,
+    allow_handles,
+    engine_devices,
+    trainer_info,
+)
 from saccade.agents.engines.vllm_weights import Weights
 from saccade.agents.load import load_model
 from saccade.envs.errors import ConfigError
@@ -103,15 +110,18 @@ def handles():
 
 
 def test_handles_of_cuda_memory_survive_vllm_s_serializer(monkeypatch):
+    from vllm.envs import disable_envs_cache
     from vllm.v1.serial_utils import MsgpackDecoder, MsgpackEncoder
 
+    disable_envs_cache()
     info = handles()
     (sent,) = info.ipc_handles
     call = (0, 1, "collective_rpc", ("update_weights", None, (), {"update_info": dataclasses.asdict(info)}))
-    monkeypatch.delenv(SERIALIZE, raising=False)
+    monkeypatch.setenv(SERIALIZE, "1")  # so that it is as before after the test
+    monkeypatch.delenv(SERIALIZE)
     with pytest.raises(TypeError, match=SERIALIZE):
         MsgpackEncoder().encode(call)
-    monkeypatch.setenv(SERIALIZE, "1")
+    allow_handles()
     *_, (*_, named) = MsgpackDecoder().decode(MsgpackEncoder().encode(call))
     (found,) = type(info)(**named["update_info"]).ipc_handles
     assert list(map(plain, found["GPU-1"])) == list(map(plain, sent["GPU-1"]))
@@ -126,7 +136,8 @@ def test_a_worker_s_ipc_end_gets_as_far_as_cuda(served, monkeypatch):
     from vllm.config import WeightTransferConfig
 
     monkeypatch.setenv(SERIALIZE, "1")
-    _, engine = served
+    allow_handles()
+    _, engine = served  # in this process: vLLM has read its environment
     arguments = dataclasses.replace(engine._arguments, weight_transfer_config=WeightTransferConfig(backend="ipc"))
     core = start_engine(arguments, own_process=True)
     try:
