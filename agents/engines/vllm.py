@@ -29,7 +29,8 @@ from torch import Tensor
 from saccade.agents.chat import Chat
 from saccade.agents.engines.base import Completion, Prompt, SamplingParams, StopReason
 from saccade.agents.engines.options import read_options
-from saccade.agents.engines.vllm_core import Core, EngineError, Request
+from saccade.agents.engines.vllm_core import Core, EngineError
+from saccade.agents.engines.vllm_driver import Request
 from saccade.agents.engines.vllm_request import engine_input, sampling_params
 from saccade.agents.engines.vllm_start import require_vllm
 from saccade.agents.engines.vllm_transfer import FILE, IPC, TRANSPORTS, allow_handles, choose, engine_devices
@@ -55,7 +56,7 @@ class VLLMEngineConfig:
     dtype: str = "float32"
     """Of weights and activations; only `float32` agrees with the learner to 1e-4."""
     max_batch: int = 64
-    """Most replies drawn together."""
+    """Most replies drawn together by one copy of the model."""
     max_pictures: int = 64
     """Most pictures of one prompt."""
     cache_bytes: int = 0
@@ -64,12 +65,15 @@ class VLLMEngineConfig:
     """Share of a GPU's memory that vLLM takes; the learner needs the rest where they share one."""
     tensor_parallel: int = 1
     """GPUs that hold one copy of the model together."""
+    data_parallel: int = 1
+    """Copies of the model, each in a process of its own; they share the replies, and every update reaches all."""
     transport: str = "auto"
     """How new weights get there: `ipc` through the memory of a GPU that learner and vLLM share, `nccl` to other GPUs,
     `file` through a file in shared memory; `auto` takes the first of these that connects their devices."""
     own_process: bool = False
-    """Whether vLLM's core runs in a process of its own: slower to start, and one that hangs can be killed. It always
-    does under `ipc` and `nccl`: CUDA shares memory between processes, not inside one."""
+    """Whether vLLM is its `AsyncLLM`, in a process of its own: slower to start, and one that hangs can be killed. It
+    always is under `ipc` and `nccl`, since CUDA shares memory between processes, not inside one, and for several
+    copies."""
     sleep_mode: bool = False
     """Whether `sleep` can free a GPU's memory; takes vLLM's own allocator, and does nothing on a CPU."""
     hang_seconds: float = 120.0
@@ -94,7 +98,7 @@ class VLLMEngineConfig:
                 f"transport must be one of {', '.join(TRANSPORTS)}, got {self.transport!r}; "
                 f"{near(self.transport, TRANSPORTS, 'transports')}"
             )
-        for name in ("max_batch", "max_pictures", "tensor_parallel"):
+        for name in ("max_batch", "max_pictures", "tensor_parallel", "data_parallel"):
             if getattr(self, name) < 1:
                 raise ConfigError(f"{name} must be >= 1, got {getattr(self, name)}")
         if not 0 < self.gpu_share <= 1:
@@ -151,7 +155,8 @@ class VLLMEngine:
         self._arguments.weight_transfer_config = WeightTransferConfig(backend=self.transport)
         if self.transport == IPC:
             allow_handles()
-        self._own_process = self.config.own_process or self.transport != FILE
+        several = self._arguments.data_parallel_size > 1
+        self._own_process = self.config.own_process or self.transport != FILE or several
         self._folder = tempfile.TemporaryDirectory(prefix="saccade-weights-", dir=_shared_memory())
         self._weights: Weights | None = None
         self._lock = threading.Lock()
@@ -273,6 +278,7 @@ class VLLMEngine:
             "max_model_len": max_context,
             "max_num_seqs": config.max_batch,
             "tensor_parallel_size": config.tensor_parallel,
+            "data_parallel_size": config.data_parallel,
             "gpu_memory_utilization": config.gpu_share,
             "kv_cache_memory_bytes": config.cache_bytes or None,
             "enable_sleep_mode": config.sleep_mode,

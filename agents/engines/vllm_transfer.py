@@ -1,7 +1,7 @@
 """How new weights reach vLLM: by its own weight-transfer API, over one of three transports.
 
     transport = choose("auto", learner=torch.device("cuda:0"), engine=[torch.device("cuda:1")])  # "nccl"
-    sender = Sender(llm_engine, transport, torch.device("cuda:0"))
+    sender = Sender(client, transport, torch.device("cuda:0"), workers=1)
     sender.send(Weights.live(learner.weights(), version=7))  # every later token bears version 7
 
 Either side of a transfer is vLLM's: a trainer's end here, a worker's end in each worker. `ipc` shows the workers the
@@ -14,7 +14,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, nullcontext
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 import torch
 from torch import Tensor
@@ -26,7 +26,6 @@ if TYPE_CHECKING:
     from vllm import EngineArgs
     from vllm.distributed.weight_transfer import ParamMeta
     from vllm.distributed.weight_transfer.base import TrainerInitInfo
-    from vllm.v1.engine.llm_engine import LLMEngine
 
 AUTO, IPC, NCCL, FILE = TRANSPORTS = ("auto", "ipc", "nccl", "file")
 FITS = {IPC: "shares memory on one GPU", NCCL: "connects different GPUs"}
@@ -70,7 +69,7 @@ def engine_devices(arguments: EngineArgs) -> list[torch.device]:
 
     if current_platform.is_cpu():
         return [torch.device("cpu")]
-    count = arguments.tensor_parallel_size * arguments.pipeline_parallel_size
+    count = arguments.tensor_parallel_size * arguments.pipeline_parallel_size * arguments.data_parallel_size
     ids = arguments.device_ids or list(range(count))
     if len(ids) < count or not all(isinstance(each, int) for each in ids):
         raise ConfigError(f"vllm.options device_ids must be the numbers of {count} GPUs, got {ids}")
@@ -83,31 +82,6 @@ def allow_handles() -> None:
 
     os.environ.setdefault(SERIALIZE, "1")
     disable_envs_cache()  # an engine that ran in this process has read the environment for good, and answers would hang
-
-
-class Client:
-    """vLLM's weight-transfer API on an engine in our hands: what vLLM calls a `VLLMWeightSyncClient`."""
-
-    def __init__(self, engine: LLMEngine) -> None:
-        self.version = 0
-        self._engine = engine
-
-    def init_weight_transfer_engine(self, init_info: dict[str, Any]) -> None:
-        """Connect the workers' ends."""
-        self._engine.collective_rpc("init_weight_transfer_engine", kwargs={"init_info": init_info})
-
-    def start_weight_update(self) -> None:
-        """Make the workers' models ready to be loaded anew."""
-        self._engine.collective_rpc("start_weight_update")
-
-    def update_weights(self, update_info: dict[str, Any] | list[dict[str, Any]]) -> None:
-        """Load weights; `update_info` says where they are."""
-        self._engine.collective_rpc("update_weights", kwargs={"update_info": update_info})
-
-    def finish_weight_update(self, weight_version: str | None = None) -> None:
-        """Put the loaded weights to use, and label what they sample: with `version`, since no trainer's end does."""
-        self._engine.collective_rpc("finish_weight_update")
-        self._engine.set_weight_version(weight_version or str(self.version))
 
 
 class Stream:
@@ -126,27 +100,49 @@ class Stream:
         return iter(self.tensors)
 
 
-class Sender:
-    """The learner's end of one engine's weight transfer; everything happens in the thread that steps the engine.
+class Client(Protocol):
+    """vLLM's weight-transfer API on an engine in our hands: what vLLM calls a `VLLMWeightSyncClient`.
 
-    Args:
-        engine: a running engine, started with `transport` as its `WeightTransferConfig`.
-        transport: `ipc`, `nccl` or `file`.
-        learner: where the weights are trained.
+    Attributes:
+        version: the label of what the weights of the next update sample, since no trainer's end gives one.
     """
 
-    def __init__(self, engine: LLMEngine, transport: str, learner: torch.device) -> None:
-        self._client = Client(engine)
+    version: int
+
+    def init_weight_transfer_engine(self, init_info: dict[str, Any]) -> None:
+        """Connect the workers' ends."""
+
+    def start_weight_update(self) -> None:
+        """Make the workers' models ready to be loaded anew."""
+
+    def update_weights(self, update_info: dict[str, Any] | list[dict[str, Any]]) -> None:
+        """Load weights; `update_info` says where they are."""
+
+    def finish_weight_update(self, weight_version: str | None = None) -> None:
+        """Put the loaded weights to use, under this label, or `version`."""
+
+
+class Sender:
+    """The learner's end of one engine's weight transfer; its methods block.
+
+    Args:
+        client: of a running engine, started with `transport` as its `WeightTransferConfig`.
+        transport: `ipc`, `nccl` or `file`.
+        learner: where the weights are trained.
+        workers: how many the engine has, in all its copies.
+    """
+
+    def __init__(self, client: Client, transport: str, learner: torch.device, workers: int = 1) -> None:
+        self._client = client
         self._stream = Stream()
         self._learner = learner
         self._trainer: Any = None
-        engine.set_weight_version("0")
         if transport == FILE:
             self._client.init_weight_transfer_engine({})
             return
         from vllm.distributed.weight_transfer import WeightTransferTrainerFactory
 
-        info = trainer_info(transport, engine.vllm_config.parallel_config.world_size_across_dp)
+        info = trainer_info(transport, workers)
         with self._on_learner():
             self._trainer = WeightTransferTrainerFactory.trainer_init(info, client=self._client, source=self._stream)
 

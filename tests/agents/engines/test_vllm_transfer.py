@@ -9,16 +9,11 @@ import torch
 
 from saccade.agents.engines.base import Prompt, SamplingParams
 from saccade.agents.engines.vllm import VLLMEngine, VLLMEngineConfig
+from saccade.agents.engines.vllm_async import AsyncClient, OwnProcess
 from saccade.agents.engines.vllm_core import EngineError
-from saccade.agents.engines.vllm_start import require_vllm, start_engine
-from saccade.agents.engines.vllm_transfer import (
-    SERIALIZE,
-    Client,
-    Stream,
-    allow_handles,
-    engine_devices,
-    trainer_info,
-)
+from saccade.agents.engines.vllm_start import require_vllm
+from saccade.agents.engines.vllm_step import StepClient
+from saccade.agents.engines.vllm_transfer import SERIALIZE, Stream, allow_handles, engine_devices, trainer_info
 from saccade.agents.engines.vllm_weights import Weights
 from saccade.agents.load import load_model
 from saccade.envs.errors import ConfigError
@@ -58,6 +53,8 @@ def test_gpus_are_counted_and_named_by_number(tiny_path, monkeypatch):
     assert engine_devices(EngineArgs(str(tiny_path))) == [ONE]
     assert engine_devices(EngineArgs(str(tiny_path), tensor_parallel_size=2)) == [ONE, TWO]
     assert engine_devices(EngineArgs(str(tiny_path), tensor_parallel_size=2, device_ids=[1, 2])) == [TWO, THREE]
+    copies = EngineArgs(str(tiny_path), tensor_parallel_size=1, data_parallel_size=2, device_ids=[1, 2])
+    assert engine_devices(copies) == [TWO, THREE]
     for ids in ([1], ["GPU-1", "GPU-2"]):
         with pytest.raises(ConfigError, match="numbers of 2 GPUs"):
             engine_devices(EngineArgs(str(tiny_path), tensor_parallel_size=2, device_ids=ids))
@@ -78,7 +75,8 @@ def test_both_ends_of_vllm_agree_with_what_they_are_given():
         NCCLWeightTransferUpdateInfo,
     )
 
-    assert isinstance(Client(None), VLLMWeightSyncClient)
+    assert isinstance(StepClient(None), VLLMWeightSyncClient)
+    assert isinstance(AsyncClient(None, None), VLLMWeightSyncClient)
     for transport in ("ipc", "nccl"):
         info = trainer_info(transport, workers=2)
         assert info.backend == transport and info.is_sender
@@ -139,9 +137,17 @@ def test_a_worker_s_ipc_end_gets_as_far_as_cuda(served, monkeypatch):
     allow_handles()
     _, engine = served  # in this process: vLLM has read its environment
     arguments = dataclasses.replace(engine._arguments, weight_transfer_config=WeightTransferConfig(backend="ipc"))
-    core = start_engine(arguments, own_process=True)
-    try:
-        client = Client(core)
+
+    async def drive():
+        driver = OwnProcess(arguments)
+        client = AsyncClient(driver.engine, asyncio.get_running_loop())
+        try:
+            await asyncio.to_thread(talk, client)
+            assert await driver.engine.get_weight_version() == "5"
+        finally:
+            driver.close()
+
+    def talk(client):
         client.init_weight_transfer_engine({"packed": trainer_info("ipc", 1).packed})
         client.start_weight_update()
         with pytest.raises(Exception, match="not compiled with CUDA"):
@@ -149,9 +155,8 @@ def test_a_worker_s_ipc_end_gets_as_far_as_cuda(served, monkeypatch):
         client.start_weight_update()
         client.version = 5
         client.finish_weight_update()
-        assert core.get_weight_version() == "5"
-    finally:
-        core.engine_core.shutdown()
+
+    asyncio.run(drive())
 
 
 def change(backbone):
@@ -172,15 +177,19 @@ def draw(engine, count=1):
 def test_updates_go_through_vllm_s_api_which_labels_every_token(served):
     backbone, engine = served
     assert engine.transport == "file" and {version for each in draw(engine) for version in each.versions} == {0}
-    ends = engine._core._call(
-        lambda core: core.collective_rpc(lambda worker: type(worker.weight_transfer_engine).__name__)
-    )
-    assert ends.result() == ["FileWeightTransferEngine"]
+
+    async def end(driver):
+        return driver.engine.collective_rpc(lambda worker: type(worker.weight_transfer_engine).__name__)
+
+    async def label(driver):
+        return driver.engine.get_weight_version()
+
+    assert engine._core._call(end).result() == ["FileWeightTransferEngine"]
     seen = [draw(engine)[0].logprobs[0]]
     for version in (1, 2, 7):
         change(backbone)
         engine.update(backbone.weights(), version)
-        assert engine._core._call(lambda core: core.get_weight_version()).result() == str(version)
+        assert engine._core._call(label).result() == str(version)
         replies = draw(engine, 4)
         assert all(each.versions == (version,) * len(each.ids) for each in replies) and replies[0].ids
         seen.append(replies[0].logprobs[0])
