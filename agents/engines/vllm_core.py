@@ -179,12 +179,13 @@ class Core:
 
     async def _live(self, arguments: EngineArgs, learner: torch.device, weights: Weights | None) -> None:
         try:
-            if self._own_process:
-                self._driver = await OwnProcess.start(arguments, learner)
-            else:
-                self._driver = InProcess(arguments, learner)
-            if weights:
-                await self._load(self._driver, weights)
+            async with self._alone:
+                if self._own_process:
+                    self._driver = await OwnProcess.start(arguments, learner)
+                else:
+                    self._driver = InProcess(arguments, learner)
+                if weights:
+                    await self._load(self._driver, weights)
             self._open.set()
             del self._busy["start"]
             with self._lock:
@@ -213,12 +214,12 @@ class Core:
     async def _draw(self, request: Request) -> None:
         from vllm.exceptions import VLLMClientError
 
-        assert self._driver is not None
         output = None
         try:
             while output is None:
                 while not self._open.is_set():
                     await self._open.wait()
+                assert self._driver is not None  # else nothing would be open
                 self._held.add(request.id)
                 self._drawing.set()
                 try:
