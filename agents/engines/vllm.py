@@ -253,12 +253,13 @@ class VLLMEngine:
 
     def _wait(self, core: Core, done: Future[R]) -> R:
         while True:
+            lost = core.lost
             try:
                 return done.result(timeout=POLL)
             except TimeoutError:
+                if lost is not None:  # since before this wait: what lost it just now says so itself
+                    raise EngineError(lost) from None
                 core.check(self._patience(core))
-                if core.lost is not None and not done.done():
-                    raise EngineError(core.lost) from None
 
     def _patience(self, core: Core) -> float:
         return self.config.hang_seconds if core.ready.done() else self.config.start_seconds
