@@ -36,6 +36,7 @@ from saccade.envs.replay.files import write_atomically
 from saccade.envs.task import TaskSource
 from saccade.rl.advantages import make_estimator
 from saccade.rl.appraisal import value_targets
+from saccade.rl.batch import Row
 from saccade.rl.checkpoint import CheckpointFolder
 from saccade.rl.config import FREE_TO_CHANGE, TrainConfig
 from saccade.rl.credit import assign, consult, rollouts_of
@@ -43,7 +44,7 @@ from saccade.rl.gae import Floats
 from saccade.rl.learner import Learner
 from saccade.rl.logs import MetricLog
 from saccade.rl.notes import rollout_metrics, token_notes
-from saccade.rl.probes import image_effect, serves
+from saccade.rl.probes import asked, image_effect, moved, serves
 
 Report = Callable[[int, dict[str, float]], None]
 
@@ -138,9 +139,7 @@ class Trainer:
         if rows:
             metrics["probe/image_effect"] = image_effect(learner, rows[:: max(len(rows) // 8, 1)])
             metrics |= learner.step(rows)
-            self.engine.update(learner.weights(), learner.steps // config.learner.passes)
-            if isinstance(self.engine, VLLMEngine):
-                metrics["probe/engine_gap"] = serves(self.agent, learner, rows, self.engine.tolerance)
+            metrics |= self._serve(rows)
         learned = time.perf_counter()
         if store is not None:
             self._store(store, trajectories, advantages, update, "train")
@@ -219,6 +218,21 @@ class Trainer:
             out[str(source)] = Evaluation([trajectory.episode for trajectory in found])
         return out
 
+    def _serve(self, rows: Sequence[Row]) -> dict[str, float]:
+        """New weights to the engine; one that has its own is asked before and after."""
+        engine, learner = self.engine, self.learner
+        version = learner.steps // self.config.learner.passes
+        if not isinstance(engine, VLLMEngine):
+            engine.update(learner.weights(), version)
+            return {}
+        before = asked(self.agent, rows)
+        engine.update(learner.weights(), version)
+        after = asked(self.agent, rows)
+        return {
+            "probe/engine_gap": serves(learner, rows, after, engine.tolerance),
+            "probe/engine_moved": moved(learner, rows, before, after, engine.tolerance),
+        }
+
     def _store(
         self,
         store: ReplayStore,
@@ -235,7 +249,7 @@ class Trainer:
 def make_engine(config: TrainConfig, backbone: Backbone, chat: Chat, agent: AgentConfig) -> Engine:
     """The engine of a run; transformers samples from the learner's own weights."""
     if config.engine == "vllm":
-        return VLLMEngine(model_place(config.model), chat, config.vllm, agent.max_context)
+        return VLLMEngine(model_place(config.model), chat, config.vllm, agent.max_context, backbone.device)
     batching = TransformersEngineConfig(config.max_batch, config.deterministic, config.cache_bytes)
     return TransformersEngine(backbone, chat.media, batching)
 

@@ -23,15 +23,18 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
-from safetensors.torch import save_file
+import torch
 from torch import Tensor
 
 from saccade.agents.chat import Chat
 from saccade.agents.engines.base import Completion, Prompt, SamplingParams, StopReason
 from saccade.agents.engines.options import read_options
-from saccade.agents.engines.vllm_core import Core, EngineError, Request, Weights
+from saccade.agents.engines.vllm_core import Core, EngineError
+from saccade.agents.engines.vllm_driver import Request
 from saccade.agents.engines.vllm_request import engine_input, sampling_params
 from saccade.agents.engines.vllm_start import require_vllm
+from saccade.agents.engines.vllm_transfer import FILE, IPC, TRANSPORTS, allow_handles, choose, engine_devices
+from saccade.agents.engines.vllm_weights import Weights
 from saccade.agents.load import load_model, model_place, plain_place
 from saccade.envs.errors import ConfigError, near
 
@@ -39,6 +42,7 @@ R = TypeVar("R")
 DTYPES = ("float32", "bfloat16", "float16", "auto")
 TOLERANCE, HALF_TOLERANCE = 1e-3, 0.3
 """Differences in log-probability to the learner above which an engine serves other weights: in float32, in 16 bits."""
+CPU = torch.device("cpu")
 POLL = 0.5
 """Seconds between two looks at whether the engine still lives."""
 CPU_CACHE = 256 << 20
@@ -52,7 +56,7 @@ class VLLMEngineConfig:
     dtype: str = "float32"
     """Of weights and activations; only `float32` agrees with the learner to 1e-4."""
     max_batch: int = 64
-    """Most replies drawn together."""
+    """Most replies drawn together by one copy of the model."""
     max_pictures: int = 64
     """Most pictures of one prompt."""
     cache_bytes: int = 0
@@ -61,8 +65,15 @@ class VLLMEngineConfig:
     """Share of a GPU's memory that vLLM takes; the learner needs the rest where they share one."""
     tensor_parallel: int = 1
     """GPUs that hold one copy of the model together."""
+    data_parallel: int = 1
+    """Copies of the model, each in a process of its own; they share the replies, and every update reaches all."""
+    transport: str = "auto"
+    """How new weights get there: `ipc` through the memory of a GPU that learner and vLLM share, `nccl` to other GPUs,
+    `file` through a file in shared memory; `auto` takes the first of these that connects their devices."""
     own_process: bool = False
-    """Whether vLLM's core runs in a process of its own: slower to start, and one that hangs can be killed."""
+    """Whether vLLM is its `AsyncLLM`, in a process of its own: slower to start, and one that hangs can be killed. It
+    always is under `ipc` and `nccl`, since CUDA shares memory between processes, not inside one, and for several
+    copies."""
     sleep_mode: bool = False
     """Whether `sleep` can free a GPU's memory; takes vLLM's own allocator, and does nothing on a CPU."""
     hang_seconds: float = 120.0
@@ -82,7 +93,12 @@ class VLLMEngineConfig:
             raise ConfigError(
                 f"dtype must be one of {', '.join(DTYPES)}, got {self.dtype!r}; {near(self.dtype, DTYPES, 'dtypes')}"
             )
-        for name in ("max_batch", "max_pictures", "tensor_parallel"):
+        if self.transport not in TRANSPORTS:
+            raise ConfigError(
+                f"transport must be one of {', '.join(TRANSPORTS)}, got {self.transport!r}; "
+                f"{near(self.transport, TRANSPORTS, 'transports')}"
+            )
+        for name in ("max_batch", "max_pictures", "tensor_parallel", "data_parallel"):
             if getattr(self, name) < 1:
                 raise ConfigError(f"{name} must be >= 1, got {getattr(self, name)}")
         if not 0 < self.gpu_share <= 1:
@@ -106,18 +122,27 @@ class VLLMEngine:
         chat: its media processors and vocabulary.
         config: how vLLM runs.
         max_context: longest prompt with its reply, in tokens.
+        learner: the device of the tensors that `update` will be given.
 
     Attributes:
         tolerance: how far its log-probabilities may be from the learner's, who computes in float32.
+        transport: how new weights get there: `ipc`, `nccl` or `file`.
 
     Raises:
-        ConfigError: vLLM is not installed, or does not know an option.
+        ConfigError: vLLM is not installed, does not know an option, or is out of the transport's reach.
     """
 
     def __init__(
-        self, model: str | Path, chat: Chat, config: VLLMEngineConfig | None = None, max_context: int = 4096
+        self,
+        model: str | Path,
+        chat: Chat,
+        config: VLLMEngineConfig | None = None,
+        max_context: int = 4096,
+        learner: torch.device = CPU,
     ) -> None:
         require_vllm()
+        from vllm.config import WeightTransferConfig
+
         self.config = config or VLLMEngineConfig()
         self.version = 0
         self.tolerance = TOLERANCE if self.config.dtype == "float32" else HALF_TOLERANCE
@@ -125,13 +150,20 @@ class VLLMEngine:
         self._vocabulary = chat.vocabulary
         plain = plain_place(model)
         self._arguments = self._engine_args(plain, max_context)
+        self._learner = learner
+        self.transport = choose(self.config.transport, learner, engine_devices(self._arguments))
+        self._arguments.weight_transfer_config = WeightTransferConfig(backend=self.transport)
+        if self.transport == IPC:
+            allow_handles()
+        several = self._arguments.data_parallel_size > 1
+        self._own_process = self.config.own_process or self.transport != FILE or several
         self._folder = tempfile.TemporaryDirectory(prefix="saccade-weights-", dir=_shared_memory())
         self._weights: Weights | None = None
         self._lock = threading.Lock()
-        self._core = Core(self._arguments, self.config.own_process)
+        self._core = Core(self._arguments, self._own_process, learner)
         self._wait(self._core, self._core.ready)
         if plain != model_place(model):
-            self.update(load_model(model, "cpu")[0].weights(), 0)
+            self.update(load_model(model, str(learner))[0].weights(), 0)
 
     async def generate(self, prompt: Prompt, params: SamplingParams, seed: int, key: str) -> Completion:
         """Draw one reply; `key` plays no part, since vLLM promises no order."""
@@ -150,14 +182,20 @@ class VLLMEngine:
         return nullcontext()
 
     def update(self, weights: Iterable[tuple[str, Tensor]], version: int) -> None:
-        """Take new weights in place, through a file in shared memory; replies being drawn begin again under them.
+        """Take new weights in place; replies being drawn begin again under them.
+
+        Args:
+            weights: full tensors under their Hugging Face names, for `ipc` and `nccl` on the learner's GPU.
+            version: their number, which every token drawn from now on bears.
 
         Raises:
             EngineError: neither this vLLM nor a new one took them.
         """
-        path = Path(self._folder.name) / f"{version}.safetensors"
-        save_file({name: tensor.detach().cpu().contiguous() for name, tensor in weights}, path)
-        old, self._weights, self.version = self._weights, Weights(path, version), version
+        old, self.version = self._weights, version
+        if self.transport == FILE:
+            self._weights = Weights.saved(weights, version, Path(self._folder.name))
+        else:
+            self._weights = Weights.live(weights, version)
         core = self._running()  # one that starts now takes them by itself
         try:
             self._wait(core, core.load(self._weights))
@@ -165,7 +203,7 @@ class VLLMEngine:
             core.lose(f"new weights were not taken: {failure}", failure)
             core = self._running()
             self._wait(core, core.ready)
-        if old is not None and old.path != path:
+        if old is not None and old.path not in (None, self._weights.path):
             old.path.unlink()
 
     def sleep(self) -> None:
@@ -174,9 +212,12 @@ class VLLMEngine:
         self._wait(core, core.sleep())
 
     def wake(self) -> None:
-        """Go on with the newest weights and empty caches."""
+        """Go on with the newest weights and empty caches.
+
+        Where the learner has changed them in place since, vLLM's own copy of them, from before it slept, has to do.
+        """
         core = self._running()
-        self._wait(core, core.wake(self._weights))
+        self._wait(core, core.wake(self._weights if self._weights and self._weights.intact else None))
 
     def close(self) -> None:
         """Stop vLLM and free what it holds."""
@@ -195,20 +236,30 @@ class VLLMEngine:
         return reply.result()
 
     def _running(self) -> Core:
-        """The engine, or a new one if it was lost."""
+        """The engine, or a new one if it was lost.
+
+        Raises:
+            EngineError: it was lost, and its weights are no more.
+        """
         with self._lock:
             if self._core.lost is not None:
-                self._core = Core(self._arguments, self.config.own_process, self._weights, after=self._core)
+                if self._weights and not self._weights.intact:
+                    raise EngineError(
+                        f"vLLM was lost ({self._core.lost}), and the learner has changed weights {self.version} since: "
+                        "update the engine first, or take vllm.transport 'file', which keeps a copy"
+                    )
+                self._core = Core(self._arguments, self._own_process, self._learner, self._weights, after=self._core)
             return self._core
 
     def _wait(self, core: Core, done: Future[R]) -> R:
         while True:
+            lost = core.lost
             try:
                 return done.result(timeout=POLL)
             except TimeoutError:
+                if lost is not None:  # since before this wait: what lost it just now says so itself
+                    raise EngineError(lost) from None
                 core.check(self._patience(core))
-                if core.lost is not None and not done.done():
-                    raise EngineError(core.lost) from None
 
     def _patience(self, core: Core) -> float:
         return self.config.hang_seconds if core.ready.done() else self.config.start_seconds
@@ -216,8 +267,6 @@ class VLLMEngine:
     def _engine_args(self, model: str, max_context: int) -> Any:
         from vllm import EngineArgs
         from vllm.platforms import current_platform
-
-        from saccade.agents.engines.vllm_worker import WeightsFromFile
 
         config, more = self.config, self.config.more()
         names = [field.name for field in dataclasses.fields(EngineArgs)]
@@ -230,6 +279,7 @@ class VLLMEngine:
             "max_model_len": max_context,
             "max_num_seqs": config.max_batch,
             "tensor_parallel_size": config.tensor_parallel,
+            "data_parallel_size": config.data_parallel,
             "gpu_memory_utilization": config.gpu_share,
             "kv_cache_memory_bytes": config.cache_bytes or None,
             "enable_sleep_mode": config.sleep_mode,
@@ -240,7 +290,7 @@ class VLLMEngine:
             "skip_mm_profiling": True,
             "logprobs_mode": "processed_logprobs",  # log_softmax(mask(logits) / T), as sampled
             "generation_config": "vllm",  # nothing of the checkpoint's own sampling settings
-            "worker_extension_cls": f"{WeightsFromFile.__module__}.{WeightsFromFile.__name__}",
+            "worker_extension_cls": "saccade.agents.engines.vllm_worker.WorkerExtension",
             "disable_log_stats": True,
         }
         if current_platform.is_cpu():

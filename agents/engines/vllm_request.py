@@ -1,4 +1,4 @@
-"""Our prompts and sampling settings in vLLM's terms.
+"""Our prompts and sampling settings in vLLM's terms, and its replies in ours.
 
 vLLM takes the ledger's ids as they are, placeholders expanded, and the very tensors that the learner trains on: its own
 media processors are never asked, so there is nothing to compare and nothing to expand twice.
@@ -9,13 +9,14 @@ from __future__ import annotations
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
-from saccade.agents.engines.base import Prompt, SamplingParams
+from saccade.agents.engines.base import Completion, Prompt, SamplingParams, StopReason
 from saccade.agents.media import Features, Media
 from saccade.agents.modality import Modality
 from saccade.envs.errors import ConfigError
 
 if TYPE_CHECKING:
     import vllm
+    from vllm import RequestOutput
 
 COLDEST = 0.01
 """vLLM samples no colder than this, except greedily."""
@@ -81,6 +82,26 @@ def sampling_params(params: SamplingParams, seed: int, vocabulary: int, forced: 
         detokenize=False,
         output_kind=RequestOutputKind.FINAL_ONLY,
         structured_outputs=StructuredOutputsParams(regex=params.pattern) if forced else None,
+    )
+
+
+def completion(output: RequestOutput) -> Completion:
+    """A finished reply, each token with the version of the weights that vLLM drew it under.
+
+    One that vLLM ended for no reason of ours is aborted.
+    """
+    reply, prompt = output.outputs[0], tuple(output.prompt_token_ids or ())
+    if reply.finish_reason not in (StopReason.STOP, StopReason.LENGTH):
+        return Completion((), (), (), StopReason.ABORT, prompt, f"vLLM ended the reply with {reply.finish_reason!r}")
+    ids = tuple(reply.token_ids)
+    found: Any = reply.logprobs or []
+    return Completion(
+        ids,
+        # Rounding can lift the logarithm of a certain token above 0.
+        tuple(min(step[token].logprob, 0.0) for token, step in zip(ids, found, strict=True)),
+        tuple(int(span.version) for span in reply.weight_versions or () for _ in range(span.start, span.end)),
+        StopReason(reply.finish_reason),
+        prompt,
     )
 
 

@@ -9,14 +9,9 @@ import random
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
 
 from saccade.agents.torchvision import mend_children
 from saccade.envs.errors import ConfigError
-
-if TYPE_CHECKING:
-    from vllm import EngineArgs
-    from vllm.v1.engine.llm_engine import LLMEngine
 
 QUIET = {"VLLM_NO_USAGE_STATS": "1", "VLLM_LOGGING_LEVEL": "ERROR", "VLLM_ENABLE_V1_MULTIPROCESSING": "0"}
 """Environment that vLLM reads; a value that is set already stays."""
@@ -40,17 +35,9 @@ def require_vllm() -> None:
     mend_children()
 
 
-def start_engine(arguments: EngineArgs, own_process: bool) -> LLMEngine:
-    """Build an engine; threads, random numbers and `torch.set_num_threads` of this process stay as they are."""
-    from vllm.v1.engine.llm_engine import LLMEngine
-
-    with _unchanged():
-        return LLMEngine.from_engine_args(arguments, enable_multiprocessing=own_process)
-
-
 @contextmanager
-def _unchanged() -> Iterator[None]:
-    """Undo what vLLM does to a process: it reseeds all generators; on a CPU it disables `torch.set_num_threads`."""
+def unchanged() -> Iterator[None]:
+    """Undo what a start of vLLM does to this process: it reseeds generators, and disables `torch.set_num_threads`."""
     import numpy as np
     import torch
 

@@ -42,6 +42,7 @@ def test_a_policy_is_trained_and_evaluated(tiny_path, tmp_path, capsys):
     assert len(lines) == 3 and learned
     for line in learned:
         assert line["mismatch/max"] < 1e-4 and line["probe/engine_gap"] < 1e-4
+        assert line["probe/engine_moved"] > 1e-3
 
     arguments = ["--engine", "vllm", "--model", str(tmp_path / "run" / "model"), "--envs", "grid_walk:GridWalk-v0"]
     assert main(["eval", *arguments, "--tasks", "4", "--greedy"]) == 0

@@ -1,7 +1,8 @@
-"""The real vLLM, on a CPU, with the tiny model."""
+"""The real vLLM, on a CPU, with the tiny model: in this process, and as `AsyncLLM` in one of its own."""
 
 import asyncio
 import importlib.util
+import inspect
 import os
 import signal
 import threading
@@ -14,7 +15,7 @@ import pytest
 from saccade.agents.agent import Agent
 from saccade.agents.engines.base import Prompt, SamplingParams, StopReason
 from saccade.agents.engines.vllm import VLLMEngine, VLLMEngineConfig
-from saccade.agents.engines.vllm_core import Core, EngineError
+from saccade.agents.engines.vllm_core import EngineError
 from saccade.agents.load import load_model, saved_agent_config
 from saccade.agents.runner import Job, Runner, RunnerConfig
 from saccade.envs.episode import Cause
@@ -22,7 +23,7 @@ from saccade.envs.errors import ConfigError
 from saccade.envs.observation import Image, Observation
 from saccade.rl.batch import Row
 from saccade.rl.learner import Learner, LearnerConfig
-from saccade.rl.probes import mismatch, serves
+from saccade.rl.probes import asked, mismatch, serves
 
 pytestmark = [
     pytest.mark.vllm,
@@ -31,11 +32,11 @@ pytestmark = [
 TURNS, BLOCK = 3, 128  # tokens of a KV block on a CPU
 
 
-@pytest.fixture(scope="module")
-def world(tiny_path):
+@pytest.fixture(scope="module", params=[False, True], ids=["in process", "own process"])
+def world(tiny_path, request):
     """A learner, and an agent whose engine is vLLM."""
     backbone, chat = load_model(tiny_path)
-    engine = VLLMEngine(tiny_path, chat, VLLMEngineConfig(retries=0), max_context=1024)
+    engine = VLLMEngine(tiny_path, chat, VLLMEngineConfig(retries=0, own_process=request.param), max_context=1024)
     agent = Agent(engine, chat, saved_agent_config(tiny_path))
     yield agent, Learner(backbone, chat, LearnerConfig(learning_rate=5e-3, warmup=1, kl_coef=0.0), 100)
     engine.close()
@@ -97,6 +98,24 @@ def ask(agent, prompts, params, seeds):
     return asyncio.run(all_of_them())
 
 
+def own_process(agent):
+    return agent.engine._own_process
+
+
+def vllm_s_answer(agent, method):
+    """What a method of vLLM's own engine gives, at once or later."""
+
+    async def asked(driver):
+        found = getattr(driver.engine, method)()
+        return await found if inspect.isawaitable(found) else found
+
+    return agent.engine._core._call(asked).result()
+
+
+async def done(*_):
+    return True
+
+
 def agrees(agent, learner):
     rows = play(agent)
     return None not in rows and mismatch(learner, rows) < 1e-4
@@ -110,20 +129,19 @@ def test_vllm_and_transformers_agree_through_training(agent, learner):
         learner.step(rows)
         assert mismatch(learner, rows) > 1e-3  # so that old weights would be seen
         agent.engine.update(learner.weights(), agent.engine.version + 1)
-        assert serves(agent, learner, rows, agent.engine.tolerance) < 1e-4
+        assert serves(learner, rows, asked(agent, rows), agent.engine.tolerance) < 1e-4
 
 
 @pytest.mark.parametrize("reset", ["reset_prefix_cache", "reset_encoder_cache"])
 def test_no_cache_may_outlive_its_weights(agent, learner, monkeypatch, reset):
-    from vllm.v1.engine.llm_engine import LLMEngine
-
     rows = play(agent)
     learner.step(rows)
+    kind = type(agent.engine._core._driver.engine)
     with monkeypatch.context() as patch:
-        patch.setattr(LLMEngine, reset, lambda self, *_: True)
+        patch.setattr(kind, reset, done if own_process(agent) else lambda *_: True)
         agent.engine.update(learner.weights(), agent.engine.version + 1)
         with pytest.raises(EngineError):
-            serves(agent, learner, rows, agent.engine.tolerance)
+            serves(learner, rows, asked(agent, rows), agent.engine.tolerance)
     agent.engine.update(learner.weights(), agent.engine.version + 1)
     assert agrees(agent, learner)
 
@@ -133,7 +151,7 @@ def test_replies_in_flight_begin_again_under_new_weights(agent, learner, monkeyp
     core, ledgers = agent.engine._core, [opened(agent, seed) for seed in range(3)]
     params = replace(agent.params, max_tokens=200, stop=())
     if not hold:  # left in, they would keep keys and values of the old weights
-        monkeypatch.setattr(Core, "_hold", lambda self, engine: None)
+        monkeypatch.setattr(type(core._driver), "pause", done)
 
     def change():
         while not core._held:
@@ -198,7 +216,7 @@ def test_a_reply_that_nobody_waits_for_is_withdrawn(agent):
             await task
 
     asyncio.run(give_up())
-    assert agent.engine._core._call(lambda engine: engine.has_unfinished_requests()).result() is False
+    assert vllm_s_answer(agent, "reset_prefix_cache") is True  # no request holds blocks of it
 
 
 def test_what_vllm_refuses_harms_nobody_else(agent, learner):
@@ -222,40 +240,46 @@ def test_sleep_and_wake_keep_the_weights_and_what_waits(agent, learner):
 
 def test_a_hung_engine_is_replaced_and_its_replies_are_asked_for_again(agent, learner, walk):
     core = agent.engine._core
+    processes = core._driver.processes if own_process(agent) else []
     agent.engine.config = VLLMEngineConfig(hang_seconds=20, retries=1)
     runner = Runner(agent, RunnerConfig(concurrency=4))
     hung = threading.Event()
 
+    async def block(_):
+        time.sleep(10_000)
+
     def hang(_):
         if not hung.is_set():
             hung.set()
-            core._call(lambda engine: time.sleep(10_000))
+            for process in processes:
+                os.kill(process.pid, signal.SIGSTOP)
+            if not processes:
+                core._call(block)
 
     done = runner.run([Job(walk.task(seed), sample) for seed in range(2) for sample in range(4)], progress=hang)
     runner.close()
     assert core.lost is not None and "hung" in core.lost and agent.engine._core is not core
+    assert not any(process.is_alive() for process in processes)
     assert Cause.ENGINE not in {each.episode.cause for each in done}
     rows = [Row(sample, np.zeros(int(sample.action_mask.sum()))) for each in done for sample in each.samples]
     assert mismatch(learner, rows) < 1e-4  # the new engine took the newest weights
 
 
-def test_a_killed_engine_costs_the_episodes_in_flight_and_no_more(tiny_path, learner, walk):
-    _, chat = load_model(tiny_path)
-    engine = VLLMEngine(tiny_path, chat, VLLMEngineConfig(own_process=True, retries=0), max_context=1024)
-    agent = Agent(engine, chat, saved_agent_config(tiny_path))
-    engine.update(learner.weights(), 1)
+def test_a_killed_engine_costs_the_episodes_in_flight_and_no_more(agent, learner, walk):
+    if not own_process(agent):
+        pytest.skip("would kill the tests")
+    core = agent.engine._core
     runner, jobs = Runner(agent, RunnerConfig(concurrency=4)), [Job(walk.task(seed)) for seed in range(12)]
     killed = threading.Event()
 
     def kill(_):
         if not killed.is_set():
             killed.set()
-            (core,) = engine._core._engine.engine_core.resources.engine_manager.processes
-            os.kill(core.pid, signal.SIGKILL)
+            (process,) = core._driver.processes
+            os.kill(process.pid, signal.SIGKILL)
 
     first, second = runner.run(jobs, progress=kill), runner.run(jobs)
     runner.close()
-    engine.close()
     lost = [each for each in first if each.episode.cause is Cause.ENGINE]
     assert 0 < len(lost) <= 4
     for each in lost:

@@ -13,13 +13,16 @@ from safetensors.torch import save_file
 from saccade.agents.engines.base import Prompt
 from saccade.agents.engines.vllm import VLLMEngine, VLLMEngineConfig
 from saccade.agents.engines.vllm_request import engine_input
-from saccade.agents.engines.vllm_worker import tensors
+from saccade.agents.engines.vllm_transfer import choose
+from saccade.agents.engines.vllm_weights import Weights, tensors
 from saccade.agents.torchvision import mend
 from saccade.envs.errors import ConfigError
 from saccade.envs.observation import Image, Observation, Video
 from saccade.rl.config import TrainConfig
+from saccade.rl.optimizers import Optimizer
 
 ROOT = Path(__file__).parents[3]
+CPU, ONE, TWO, THREE = (torch.device(name) for name in ("cpu", "cuda:0", "cuda:1", "cuda:2"))
 needs_no_vllm = pytest.mark.skipif(importlib.util.find_spec("vllm") is not None, reason="vllm is installed")
 
 
@@ -27,8 +30,10 @@ needs_no_vllm = pytest.mark.skipif(importlib.util.find_spec("vllm") is not None,
     ("bad", "message"),
     [
         ({"dtype": "float31"}, "did you mean 'float32'"),
+        ({"transport": "ncl"}, "auto, ipc, nccl, file, got 'ncl'; did you mean 'nccl'"),
         ({"max_batch": 0}, "max_batch must be >= 1"),
         ({"tensor_parallel": 0}, "tensor_parallel must be >= 1"),
+        ({"data_parallel": 0}, "data_parallel must be >= 1"),
         ({"gpu_share": 1.5}, "gpu_share"),
         ({"hang_seconds": 0}, "hang_seconds"),
         ({"retries": -1}, "retries"),
@@ -101,3 +106,48 @@ def test_training_with_a_forced_format_is_refused():
     with pytest.raises(ConfigError, match="that the learner does not compute"):
         TrainConfig("m", ("x-v0",), engine="vllm", deterministic=False, vllm=forced)
     assert TrainConfig("m", ("x-v0",), vllm=forced).engine == "transformers"  # there it has no effect
+
+
+@pytest.mark.parametrize(
+    ("learner", "engine", "transport"),
+    [
+        (CPU, [CPU], "file"),
+        (ONE, [ONE], "ipc"),
+        (torch.device("cuda"), [ONE], "ipc"),
+        (ONE, [TWO], "nccl"),
+        (ONE, [TWO, THREE], "nccl"),
+        (ONE, [ONE, TWO], "file"),  # shares a part: a group of NCCL has each GPU once, and IPC reaches one
+        (CPU, [ONE], "file"),
+        (ONE, [CPU], "file"),
+    ],
+)
+def test_the_devices_choose_the_transport(learner, engine, transport):
+    assert choose("auto", learner, engine) == choose(transport, learner, engine) == transport
+    assert choose("file", learner, engine) == "file"
+    for other in {"ipc", "nccl"} - {transport}:
+        with pytest.raises(ConfigError, match=rf"vllm.transport '{other}' .* take '{transport}', or 'auto'"):
+            choose(other, learner, engine)
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+def test_the_learner_s_tensors_are_those_of_a_version_until_it_steps(dtype):
+    model = torch.nn.Linear(3, 2).to(dtype)
+    optimizer = Optimizer("adamw", dict(model.named_parameters()), (0.9, 0.99), 0.0)
+    weights = Weights.live(model.named_parameters(), 4)
+    assert weights.version == 4 and weights.intact
+    assert all(tensor.data_ptr() == model.state_dict()[name].data_ptr() for name, tensor in weights.tensors)
+    model(torch.ones(1, 3, dtype=dtype)).sum().backward()
+    assert weights.intact
+    optimizer.step(0.1)
+    assert not weights.intact and Weights.live(model.named_parameters(), 5).intact
+
+
+def test_a_file_of_weights_outlives_the_learner_s_step(tmp_path):
+    model = torch.nn.Linear(3, 2)
+    weights = Weights.saved([*model.named_parameters(), ("lm_head.weight", torch.ones(1))], 4, tmp_path)
+    wanted = model.weight.detach().clone()
+    with torch.no_grad():
+        model.weight.zero_()
+    assert weights.intact and torch.equal(dict(tensors(str(weights.path)))["weight"], wanted)
+    weights.path.unlink()
+    assert not weights.intact

@@ -13,7 +13,7 @@ from saccade.agents.lora import LoRAConfig, attach
 from saccade.envs.observation import Image, Observation
 from saccade.rl.batch import Row
 from saccade.rl.learner import Learner, LearnerConfig
-from saccade.rl.probes import mismatch, serves
+from saccade.rl.probes import asked, mismatch, serves
 
 pytestmark = [
     pytest.mark.vllm,
@@ -63,7 +63,7 @@ def test_vllm_serves_an_adapter_from_its_folder_and_after_every_update(adapter_p
             learner.step(rows)
             assert mismatch(learner, rows) > 1e-3  # so that old weights would be seen
             agent.engine.update(learner.weights(), version)
-            assert serves(agent, learner, rows, agent.engine.tolerance) < 1e-4
+            assert serves(learner, rows, asked(agent, rows), agent.engine.tolerance) < 1e-4
             rows = play(agent)
             assert mismatch(learner, rows) < 1e-4
     finally:
